@@ -1,2 +1,3 @@
-var app = WebApplication.CreateBuilder(args).Build();
-app.Run();
+using Appliance;
+
+return await ApplianceProgram.RunAsync(args);

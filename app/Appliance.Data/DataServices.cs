@@ -1,0 +1,99 @@
+using System.Reflection;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Appliance.Data;
+
+/// <summary>Where PostgreSQL listens, and as which role to come. There is no password: the server decides by the peer's account or certificate.</summary>
+public sealed record DatabaseOptions
+{
+    /// <summary>The folder of the Unix socket, or a host name.</summary>
+    public required string Host { get; init; }
+
+    public int Port { get; init; } = 5432;
+
+    public string Name { get; init; } = "appliance";
+
+    /// <summary><c>appliance_app</c> to serve, <c>appliance_owner</c> to migrate.</summary>
+    public string Role { get; init; } = "appliance_app";
+
+    public int MaxConnections { get; init; } = 40;
+
+    internal string ConnectionString => new NpgsqlConnectionStringBuilder
+    {
+        Host = Host,
+        Port = Port,
+        Database = Name,
+        Username = Role,
+        ApplicationName = "appliance",
+        MaxPoolSize = MaxConnections,
+        Timeout = 5,
+        CommandTimeout = 30,
+        // A connection whose server went away is noticed by the query that uses it, not minutes later.
+        KeepAlive = 30,
+        CancellationTimeout = 2000,
+        IncludeErrorDetail = false,
+    }.ConnectionString;
+}
+
+public static class DataServices
+{
+    /// <summary>Registers <see cref="Database"/>; <paramref name="capabilities"/> are the assemblies with the entities' configurations.</summary>
+    public static IServiceCollection AddDatabase(this IServiceCollection services, DatabaseOptions options, params Assembly[] capabilities)
+    {
+        ApplianceContext.UseCapabilities(capabilities);
+        services.AddSingleton(provider => Open(options, provider.GetService<ILoggerFactory>()));
+        return services;
+    }
+
+    /// <summary>Brings the schema up to this version, as the owner role. Waits for another process that is doing so.</summary>
+    /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
+    /// <exception cref="NewerSchemaException">The data was written by a newer version.</exception>
+    public static async Task MigrateAsync(DatabaseOptions options, CancellationToken cancellationToken, params Assembly[] capabilities)
+    {
+        ApplianceContext.UseCapabilities(capabilities);
+        await using var source = NpgsqlDataSource.Create((options with { Role = "appliance_owner" }).ConnectionString);
+        await using var context = new ApplianceContext(ContextOptions(source, null));
+        await MigrateAsync(context, cancellationToken).Translated();
+    }
+
+    private static async Task MigrateAsync(ApplianceContext context, CancellationToken cancellationToken)
+    {
+        var known = context.Database.GetMigrations().ToHashSet(StringComparer.Ordinal);
+        var applied = await context.Database.GetAppliedMigrationsAsync(cancellationToken);
+        if (applied.FirstOrDefault(id => !known.Contains(id)) is { } unknown)
+        {
+            throw new NewerSchemaException(unknown);
+        }
+        await context.Database.MigrateAsync(cancellationToken);
+    }
+
+    internal static Database Open(DatabaseOptions options, ILoggerFactory? logs)
+    {
+        var source = new NpgsqlDataSourceBuilder(options.ConnectionString).Build();
+        return new Database(source, ContextOptions(source, logs));
+    }
+
+    private static DbContextOptions<ApplianceContext> ContextOptions(NpgsqlDataSource source, ILoggerFactory? logs)
+    {
+        var builder = new DbContextOptionsBuilder<ApplianceContext>()
+            .UseNpgsql(source)
+            .AddInterceptors(SessionIdentityInterceptor.Instance)
+            // There are no generated snapshots to compare with: a test compares the schema itself with the model.
+            .ConfigureWarnings(w => w.Ignore(RelationalEventId.PendingModelChangesWarning)
+                // The caller decides how loud a failed command is; the driver's text can hold a file's name.
+                .Ignore(RelationalEventId.CommandError, CoreEventId.SaveChangesFailed, CoreEventId.QueryIterationFailed, RelationalEventId.CommandExecuted));
+        if (logs is not null)
+        {
+            builder.UseLoggerFactory(logs);
+        }
+        return builder.Options;
+    }
+}
+
+/// <summary>The database was migrated by a newer version of the appliance than this one.</summary>
+public sealed class NewerSchemaException(string migration)
+    : Exception($"The data was written by a newer version of the appliance (schema {migration}). Start that version or a later one, or restore a backup made before the upgrade.");

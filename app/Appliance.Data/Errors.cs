@@ -1,0 +1,73 @@
+using Microsoft.EntityFrameworkCore;
+using Npgsql;
+
+namespace Appliance.Data;
+
+/// <summary>The database cannot be reached, or went away in the middle. Nothing of the session was acknowledged; trying again later is safe.</summary>
+public sealed class DatabaseUnavailableException(Exception inner)
+    : Exception("The database cannot be reached right now.", inner);
+
+/// <summary>A row with this key exists already. <see cref="Constraint"/> is the database's name of the rule.</summary>
+public sealed class DuplicateException(string constraint, Exception inner)
+    : Exception($"A row that must be unique exists already ({constraint}).", inner)
+{
+    public string Constraint { get; } = constraint;
+}
+
+/// <summary>Row-level security refused the write: the row belongs to another team, or the table may not be changed this way.</summary>
+public sealed class ForbiddenByDatabaseException(Exception inner)
+    : Exception("The database refused this access.", inner);
+
+/// <summary>Two sessions changed the same row, or waited for each other; this one lost. Trying again is safe.</summary>
+public sealed class ConcurrentChangeException(Exception inner)
+    : Exception("The row was changed by someone else meanwhile.", inner);
+
+/// <summary>What the driver's exceptions mean to the product.</summary>
+public static class DatabaseErrors
+{
+    /// <summary>The product's exception for a driver's, or null where it is an unexpected state that should be seen as it is.</summary>
+    public static Exception? Translate(Exception exception) => exception switch
+    {
+        DbUpdateConcurrencyException => new ConcurrentChangeException(exception),
+        DbUpdateException { InnerException: { } inner } => Translate(inner),
+        InvalidOperationException { InnerException: NpgsqlException inner } => Translate(inner),
+        PostgresException e => e.SqlState switch
+        {
+            PostgresErrorCodes.UniqueViolation => new DuplicateException(e.ConstraintName ?? "", e),
+            PostgresErrorCodes.InsufficientPrivilege => new ForbiddenByDatabaseException(e),
+            PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => new ConcurrentChangeException(e),
+            PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
+                or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull or PostgresErrorCodes.QueryCanceled
+                or PostgresErrorCodes.LockNotAvailable
+                => new DatabaseUnavailableException(e),
+            _ => null,
+        },
+        DatabaseUnavailableException or DuplicateException or ForbiddenByDatabaseException or ConcurrentChangeException => exception,
+        NpgsqlException => new DatabaseUnavailableException(exception),
+        _ => null,
+    };
+}
+
+internal static class TranslatedTask
+{
+    public static async Task<T> Translated<T>(this Task<T> task)
+    {
+        await ((Task)task).Translated();
+        return await task;
+    }
+
+    public static async Task Translated(this Task task)
+    {
+        Exception translated;
+        try
+        {
+            await task;
+            return;
+        }
+        catch (Exception e) when (DatabaseErrors.Translate(e) is not null)
+        {
+            translated = DatabaseErrors.Translate(e)!;
+        }
+        throw translated;
+    }
+}

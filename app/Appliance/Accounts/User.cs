@@ -1,0 +1,46 @@
+using Appliance.Data;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Appliance.Accounts;
+
+/// <summary>One person's account. Not tenant data: a person can be in several teams.</summary>
+public sealed class User
+{
+    public UserId Id { get; init; } = UserId.New();
+
+    public required string Username { get; set; }
+
+    /// <summary>The username as it is looked up: NFKC, upper case.</summary>
+    public required string UsernameKey { get; set; }
+
+    public string? Email { get; set; }
+
+    public string? EmailKey { get; set; }
+
+    /// <summary>Argon2id in PHC string form, parameters included.</summary>
+    public string? PasswordHash { get; set; }
+
+    public DateTimeOffset? PasswordChangedAt { get; set; }
+
+    public required string SecurityStamp { get; set; }
+
+    public required string ConcurrencyStamp { get; set; }
+
+    public bool TwoFactorEnabled { get; set; }
+
+    /// <summary>May let further people in. Gives no access to any team.</summary>
+    public bool Owner { get; set; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+}
+
+internal sealed class UserConfiguration : IEntityTypeConfiguration<User>
+{
+    public void Configure(EntityTypeBuilder<User> builder)
+    {
+        builder.ToTable("users");
+        builder.HasKey(u => u.Id);
+        builder.Property(u => u.ConcurrencyStamp).IsConcurrencyToken();
+    }
+}

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using Appliance.Data;
+using Appliance.Vault;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Appliance.Ledger;
+
+/// <summary>One event that matters, written in the transaction that makes it.</summary>
+public sealed class LedgerEntry
+{
+    public required Guid Id { get; init; }
+
+    /// <summary>The team's id, or <see cref="LedgerAppend.ApplianceTree"/>.</summary>
+    public required Guid Tree { get; init; }
+
+    /// <summary>When, to the microsecond (what PostgreSQL keeps).</summary>
+    public required DateTimeOffset At { get; init; }
+
+    public UserId? Actor { get; init; }
+
+    /// <summary>What was done, in the past tense and dotted: <c>file.uploaded</c>, <c>sign-in.failed</c>.</summary>
+    public required string Action { get; init; }
+
+    /// <summary>What it was done to: an id, never content.</summary>
+    public string? Subject { get; init; }
+
+    /// <summary>The address the request came from.</summary>
+    public string? Address { get; init; }
+
+    /// <summary>A JSON object, kept as the exact text that is hashed.</summary>
+    public required string Details { get; init; }
+}
+
+internal sealed class LedgerEntryConfiguration : IEntityTypeConfiguration<LedgerEntry>
+{
+    public void Configure(EntityTypeBuilder<LedgerEntry> builder)
+    {
+        builder.ToTable("ledger_entries");
+        builder.HasKey(e => e.Id);
+    }
+}
+
+/// <summary>What a change tells the ledger of itself.</summary>
+/// <param name="Action">Past tense, dotted: <c>member.added</c>.</param>
+/// <param name="Subject">The id of what was changed.</param>
+/// <param name="Details">Names and values that a reader needs; no secret, no content.</param>
+public sealed record LedgerEvent(string Action, string? Subject = null, IReadOnlyDictionary<string, string?>? Details = null);
+
+/// <summary>Where a change comes from: the person and the address of the request; both null in a job.</summary>
+public sealed record Origin(UserId? Actor, string? Address);
+
+public static class LedgerAppend
+{
+    /// <summary>The tree of the appliance itself; every other tree is a team's.</summary>
+    public static readonly Guid ApplianceTree = Guid.Empty;
+
+    /// <summary>Writes to the ledger of the session's team. It becomes true together with the change, or not at all.</summary>
+    public static void Record(this TeamSession session, LedgerEvent happened, Origin origin) =>
+        session.Append(session.TeamOrThrow.Value, happened, origin);
+
+    /// <summary>Writes to the appliance's own ledger.</summary>
+    public static void RecordForAppliance(this TeamSession session, LedgerEvent happened, Origin origin) =>
+        session.Append(ApplianceTree, happened, origin);
+
+    private static void Append(this TeamSession session, Guid tree, LedgerEvent happened, Origin origin)
+    {
+        var now = DateTimeOffset.UtcNow;
+        session.Add(new LedgerEntry
+        {
+            Id = Guid.CreateVersion7(now),
+            Tree = tree,
+            At = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)),
+            Actor = origin.Actor,
+            Action = happened.Action,
+            Subject = happened.Subject,
+            Address = origin.Address,
+            Details = happened.Details is null
+                ? "{}"
+                : JsonSerializer.Serialize(new SortedDictionary<string, string?>(happened.Details.ToDictionary(), StringComparer.Ordinal)),
+        });
+    }
+}

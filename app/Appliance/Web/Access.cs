@@ -1,0 +1,20 @@
+namespace Appliance.Web;
+
+/// <summary>
+/// Who may call an endpoint: every endpoint names one of these policies, or says AllowAnonymous. One that does neither stops
+/// the start (invariant 1).
+/// </summary>
+public static class Access
+{
+    /// <summary>Signed in with every factor that is required, and not locked.</summary>
+    public const string SignedIn = "signed-in";
+
+    /// <summary>Signed in, and the second factor was given again within the last five minutes.</summary>
+    public const string SteppedUp = "stepped-up";
+
+    /// <summary>Signed in, locked or not: unlocking, signing out.</summary>
+    public const string Locked = "locked";
+
+    /// <summary>The password was right; the second factor is still to come.</summary>
+    public const string HalfSignedIn = "half-signed-in";
+}
