@@ -64,7 +64,6 @@ function enhance(root) {
   function setVisible(visible) {
     field.type = visible ? 'text' : 'password';
     reveal.textContent = visible ? 'Hide' : 'Show';
-    reveal.setAttribute('aria-pressed', String(visible));
   }
 
   function schedule() {
