@@ -72,6 +72,16 @@ public sealed class TeamKeysTests : IDisposable
     }
 
     [Fact]
+    public void A_key_destroyed_while_it_is_being_read_does_not_stay_in_memory()
+    {
+        var path = _vault.KeyFileOf(_vault.Team);
+        using var keys = new TeamKeys(new Interrupted(_vault.Provider, () => File.Delete(path)), _vault.KeyFolder);
+        keys.CopyKey(_vault.Team, new byte[32]);
+        keys.CachedKeys.ShouldBe(0);
+        Should.Throw<TeamKeyMissingException>(() => keys.CopyKey(_vault.Team, new byte[32]));
+    }
+
+    [Fact]
     public void A_team_made_again_after_its_destruction_cannot_open_the_old_objects()
     {
         var sealedBytes = _vault.Seal([1]);
@@ -225,5 +235,22 @@ public sealed class TeamKeysTests : IDisposable
         var key = new byte[32];
         _vault.Keys.CopyKey(team, key);
         return key;
+    }
+
+    /// <summary>The real provider, with something happening just after a key was unwrapped.</summary>
+    private sealed class Interrupted(IKeyProvider provider, Action afterUnwrap) : IKeyProvider
+    {
+        public string KeyId => provider.KeyId;
+
+        public void Wrap(ReadOnlySpan<byte> key32, ReadOnlySpan<byte> associatedData, Span<byte> wrapped60) =>
+            provider.Wrap(key32, associatedData, wrapped60);
+
+        public void Unwrap(ReadOnlySpan<byte> wrapped60, ReadOnlySpan<byte> associatedData, Span<byte> key32)
+        {
+            provider.Unwrap(wrapped60, associatedData, key32);
+            afterUnwrap();
+        }
+
+        public void Derive(string purpose, Span<byte> key32) => provider.Derive(purpose, key32);
     }
 }
