@@ -31,7 +31,8 @@ cat >ceph.conf <<CONF
 fsid = $fsid
 mon_host = v1:127.0.0.1:$mon_port
 ms_bind_msgr2 = false
-ms_bind_retry_count = 0
+ms_bind_retry_count = 1
+ms_bind_retry_delay = 0
 auth_cluster_required = none
 auth_service_required = none
 auth_client_required = none
