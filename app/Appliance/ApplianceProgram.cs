@@ -1,26 +1,45 @@
 using Appliance.Data;
 using Appliance.Web;
+using Appliance.Web.Metrics;
 
 namespace Appliance;
 
 /// <summary>The table of contents: a line for each capability, in the order in which a request meets them.</summary>
 public static class ApplianceProgram
 {
-    public static async Task<int> RunAsync(string[] args)
-    {
-        await using var app = Build(new Settings { DataFolder = "data", DatabaseHost = "/tmp" }, args);
-        await app.RunAsync();
-        return 0;
-    }
+    /// <summary>Runs a verb (<c>serve</c>, <c>migrate</c>, <c>initialise</c>); answers the exit code.</summary>
+    public static Task<int> RunAsync(string[] args) => CommandLine.RunAsync(args);
 
-    /// <summary>The whole service, ready to start.</summary>
-    public static WebApplication Build(Settings settings, string[] args)
+    /// <summary>
+    /// The whole service, ready to start. For tests, <paramref name="adapt"/> sees the services before the host is built, and
+    /// <paramref name="map"/> adds endpoints of theirs, held to the same rules as ours.
+    /// </summary>
+    public static WebApplication Build(
+        Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null, Action<IEndpointRouteBuilder>? map = null)
     {
-        var builder = WebApplication.CreateSlimBuilder(args);
+        // Empty: no configuration file or ASPNETCORE_ variable can open a plain listener or change what is said here.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            ApplicationName = typeof(ApplianceProgram).Assembly.GetName().Name,
+            EnvironmentName = Environments.Production,
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.Logging.AddLogs();
+        builder.AddListeners(settings);
         builder.Services.AddSingleton(settings);
-        builder.Services.AddDatabase(
-            new DatabaseOptions { Host = settings.DatabaseHost, Port = settings.DatabasePort, Name = settings.DatabaseName },
-            typeof(ApplianceProgram).Assembly);
-        return builder.Build();
+        builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
+        builder.Services.AddVault(settings);
+        builder.Services.AddWeb(settings);
+        adapt?.Invoke(builder);
+
+        var app = builder.Build();
+        app.UseWeb();
+        app.MapRazorPages();
+        app.MapAssets();
+        app.MapHealth();
+        app.MapMetrics();
+        map?.Invoke(app);
+        return app;
     }
 }
