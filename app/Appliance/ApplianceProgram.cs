@@ -38,6 +38,7 @@ public static class ApplianceProgram
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapSignIn();
         return app;
     }
 }
