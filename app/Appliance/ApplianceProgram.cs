@@ -1,4 +1,5 @@
 using Appliance.Data;
+using Appliance.SignIn;
 using Appliance.Web;
 
 namespace Appliance;
@@ -21,6 +22,7 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(
             new DatabaseOptions { Host = settings.DatabaseHost, Port = settings.DatabasePort, Name = settings.DatabaseName },
             typeof(ApplianceProgram).Assembly);
+        builder.Services.AddSignIn();
         return builder.Build();
     }
 }
