@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.SignIn;
+using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
 
 namespace Appliance;
@@ -32,6 +33,7 @@ public static class ApplianceProgram
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
         builder.Services.AddSignIn();
+        builder.Services.AddSecurityKeys();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
