@@ -1,4 +1,6 @@
 using Appliance.Data;
+using Appliance.SignIn;
+using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
 using Appliance.Web.Metrics;
 
@@ -31,12 +33,15 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
+        builder.Services.AddSignIn();
+        builder.Services.AddSecurityKeys();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapSignIn();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);
