@@ -40,6 +40,7 @@ public static class ApplianceProgram
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapSignIn();
         return app;
     }
 }

@@ -13,7 +13,7 @@ namespace Appliance.SignIn;
 public sealed class Sessions(Database database, TimeProvider clock, SignInSettings settings)
 {
     /// <summary>How far two replicas' clocks may be apart.</summary>
-    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
+    internal static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan LastSeenPrecision = TimeSpan.FromMinutes(1);
 
@@ -29,7 +29,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         }
         var now = clock.GetUtcNow();
         var token = Token.New();
-        session.Add(new Session
+        var row = new Session
         {
             Id = Guid.CreateVersion7(now),
             Reference = Reference.New(),
@@ -41,9 +41,12 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
             SteppedUpAt = now,
             Address = http.Address(),
             Agent = http.Agent(),
-        });
+        };
+        session.Add(row);
         await session.SaveAsync(cancellationToken);
         SessionCookie.Write(http, token);
+        // What this response shows from here on is shown to the person who has just signed in.
+        http.User = Principal(row, user, locked: false, renew: false, steppedUp: true);
     }
 
     /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>
@@ -135,7 +138,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         var found = await (from s in session.Query<Session>().AsNoTracking()
                            join u in session.Query<User>().AsNoTracking() on s.UserId equals u.Id
                            where s.TokenHash == tokenHash
-                           select new { Session = s, u.Username, u.Owner }).SingleOrDefaultAsync(cancellationToken);
+                           select new { Session = s, User = u }).SingleOrDefaultAsync(cancellationToken);
         var now = clock.GetUtcNow();
         if (found is null || !IsAlive(found.Session, now))
         {
@@ -154,7 +157,8 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
             await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
             await session.CommitAsync(cancellationToken);
         }
-        return Principal(row, found.Username, found.Owner, locked, !locked && IsSteppedUp(row, now));
+        var renew = settings.PasswordAge is { } age && found.User.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
+        return Principal(row, found.User, locked, renew, !locked && IsSteppedUp(row, now));
     }
 
     /// <summary>
@@ -166,18 +170,18 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     private bool IsSteppedUp(Session row, DateTimeOffset now) =>
         row.SteppedUpAt is { } at && at <= now + ClockTolerance && now - at < settings.StepUp;
 
-    private static ClaimsPrincipal Principal(Session row, string username, bool owner, bool locked, bool steppedUp)
+    private static ClaimsPrincipal Principal(Session row, User user, bool locked, bool renew, bool steppedUp)
     {
         var identity = new ClaimsIdentity(SessionAuthenticationHandler.Scheme);
         identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, row.UserId.ToString()));
-        identity.AddClaim(new Claim(ClaimTypes.Name, username));
+        identity.AddClaim(new Claim(ClaimTypes.Name, user.Username));
         identity.AddClaim(new Claim(SignedInPerson.SessionClaim, row.Id.ToString("D")));
-        identity.AddClaim(new Claim(SignedInPerson.StateClaim, locked ? SignedInPerson.Locked : SignedInPerson.Open));
+        identity.AddClaim(new Claim(SignedInPerson.StateClaim, locked ? SignedInPerson.Locked : renew ? SignedInPerson.PasswordDue : SignedInPerson.Open));
         if (steppedUp)
         {
             identity.AddClaim(new Claim(SignedInPerson.SteppedUpClaim, "true"));
         }
-        if (owner)
+        if (user.Owner)
         {
             identity.AddClaim(new Claim(SignedInPerson.OwnerClaim, "true"));
         }

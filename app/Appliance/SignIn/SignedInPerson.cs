@@ -11,6 +11,7 @@ public static class SignedInPerson
     internal const string StateClaim = "session-state";
     internal const string Open = "open";
     internal const string Locked = "locked";
+    internal const string PasswordDue = "password-due";
     internal const string SteppedUpClaim = "stepped-up";
     internal const string OwnerClaim = "appliance-owner";
 
@@ -31,6 +32,8 @@ public static class SignedInPerson
         person.FindFirstValue(SessionClaim) is { } id ? Guid.ParseExact(id, "D") : throw new InvalidOperationException("Nobody is signed in.");
 
     internal static bool IsLocked(this ClaimsPrincipal person) => person.HasClaim(StateClaim, Locked);
+
+    internal static bool IsPasswordDue(this ClaimsPrincipal person) => person.HasClaim(StateClaim, PasswordDue);
 
     internal static bool IsSteppedUp(this ClaimsPrincipal person) => person.HasClaim(SteppedUpClaim, "true");
 
