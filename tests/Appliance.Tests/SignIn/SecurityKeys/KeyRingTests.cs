@@ -35,6 +35,7 @@ public sealed class KeyRingTests(SecurityKeyHost host) : IClassFixture<SecurityK
         mine.CounterRegressedAt.ShouldNotBeNull();
         mine.SignCount.ShouldBe(stored);
         mine.LastUsedAt.ShouldBeNull();
+        (await host.Notices.OpenAsync(person.Id, default)).ShouldHaveSingleItem().Kind.ShouldBe(Notice.SecurityKeyMayBeCopied);
         var incident = JsonNode.Parse(await DetailsAsync("security-key.counter-regressed", mine.Reference))!;
         incident["user"]!.GetValue<string>().ShouldBe(person.Id.ToString());
         incident["expected-above"]!.GetValue<string>().ShouldBe(stored.ToString(CultureInfo.InvariantCulture));
