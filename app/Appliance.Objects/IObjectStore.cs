@@ -1,8 +1,10 @@
+using System.Runtime.InteropServices;
 using Appliance.Vault;
 
 namespace Appliance.Objects;
 
 /// <summary>Names one stored object; written <c>{team:N}/{object:N}</c>.</summary>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct ObjectKey(TeamId Team, ObjectId Object)
 {
     public override string ToString() => $"{Team.Value:N}/{Object.Value:N}";

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Appliance.Objects;
 
-public static class SealedObjectsRegistration
+public static partial class SealedObjectsRegistration
 {
     /// <summary>
     /// Adds <see cref="SealedObjects"/>; <see cref="ObjectSealer"/> must be added too. The host's start prepares the store: a store that is

@@ -1,17 +1,17 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Appliance.Vault;
 
 namespace Appliance.Objects;
 
 /// <summary>Which part of an object's content is wanted, and the chunks that hold it. All in bytes; the range lies within the content.</summary>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct SealedRange(long Length, long Offset, long Count)
 {
-    public const int SealedChunk = SealedFormat.ChunkSize + SealedFormat.Overhead;
-
     public long SealedLength => SealedFormat.SealedLength(Length);
 
     /// <summary>Empty content has one chunk too, so that its emptiness is authenticated.</summary>
-    long LastChunkOfObject => Math.Max(0, (Length - 1) / SealedFormat.ChunkSize);
+    private long LastChunkOfObject => SealedFormat.ChunkCount(Length) - 1;
 
     public long FirstChunk => Math.Min(Offset / SealedFormat.ChunkSize, LastChunkOfObject);
 
@@ -19,11 +19,8 @@ internal readonly record struct SealedRange(long Length, long Offset, long Count
 
     public bool IsLastOfObject(long chunk) => chunk == LastChunkOfObject;
 
-    /// <summary>Where the sealed chunk begins in the stored object.</summary>
-    public static long StartOf(long chunk) => SealedFormat.HeaderLength + chunk * SealedChunk;
-
     /// <summary>Where the sealed chunk ends in the stored object.</summary>
-    public long EndOf(long chunk) => Math.Min(StartOf(chunk + 1), SealedLength);
+    public long EndOf(long chunk) => Math.Min(SealedFormat.ChunkOffset(chunk) + SealedFormat.SealedChunkSize, SealedLength);
 }
 
 /// <summary>Content in clear, one verified chunk after another. Sealed bytes are read ahead, up to 15 chunks.</summary>
@@ -51,8 +48,8 @@ internal sealed class SealedReadStream : ReadOnlyForwardStream
         _source = source;
         _chunk = range.FirstChunk;
         _left = range.Count;
-        _sealedLeft = range.EndOf(range.LastChunk) - SealedRange.StartOf(range.FirstChunk);
-        _sealed = ArrayPool<byte>.Shared.Rent((int)Math.Min(_sealedLeft, ChunksAhead * SealedRange.SealedChunk));
+        _sealedLeft = range.EndOf(range.LastChunk) - SealedFormat.ChunkOffset(range.FirstChunk);
+        _sealed = ArrayPool<byte>.Shared.Rent((int)Math.Min(_sealedLeft, ChunksAhead * SealedFormat.SealedChunkSize));
         _plain = ArrayPool<byte>.Shared.Rent(SealedFormat.ChunkSize);
     }
 
@@ -70,7 +67,7 @@ internal sealed class SealedReadStream : ReadOnlyForwardStream
             if (!fromStart)
             {
                 await source.DisposeAsync();
-                var start = SealedRange.StartOf(range.FirstChunk);
+                var start = SealedFormat.ChunkOffset(range.FirstChunk);
                 source = await ReadAsync(store, key, range, start, end - start, cancellation);
             }
             return new SealedReadStream(range, session, source);
@@ -125,7 +122,7 @@ internal sealed class SealedReadStream : ReadOnlyForwardStream
 
     async ValueTask DecryptNextAsync(CancellationToken cancellation)
     {
-        var length = (int)(_range.EndOf(_chunk) - SealedRange.StartOf(_chunk));
+        var length = (int)(_range.EndOf(_chunk) - SealedFormat.ChunkOffset(_chunk));
         await ReadAheadAsync(length, cancellation);
         _plainStart = 0;
         _plainEnd = _session.OpenChunk(_chunk, _sealed.AsSpan(_sealedStart, length), _range.IsLastOfObject(_chunk), _plain);

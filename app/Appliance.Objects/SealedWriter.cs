@@ -12,8 +12,6 @@ public sealed class SealedWriter : IAsyncDisposable
     /// <summary>Sealed chunks handed to the store at once: as many as stay below 1 MiB, a size that the array pool has.</summary>
     const int ChunksAtOnce = 15;
 
-    const int SealedChunk = SealedFormat.ChunkSize + SealedFormat.Overhead;
-
     readonly SealingSession _session;
     readonly IObjectWrite _write;
     readonly byte[] _plain = ArrayPool<byte>.Shared.Rent(SealedFormat.ChunkSize);
@@ -106,7 +104,7 @@ public sealed class SealedWriter : IAsyncDisposable
         if (_sealed.Length == 0)
         {
             // A single chunk needs little; anything longer is written in large pieces.
-            _sealed = ArrayPool<byte>.Shared.Rent(SealedFormat.HeaderLength + (last ? plain.Length + SealedFormat.Overhead : ChunksAtOnce * SealedChunk));
+            _sealed = ArrayPool<byte>.Shared.Rent(SealedFormat.HeaderLength + (last ? plain.Length + SealedFormat.Overhead : ChunksAtOnce * SealedFormat.SealedChunkSize));
             _session.Header.CopyTo(_sealed);
             _sealedLength = _session.Header.Length;
         }

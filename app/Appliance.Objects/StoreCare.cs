@@ -7,10 +7,12 @@ namespace Appliance.Objects;
 /// <param name="AbortedWrites">Unfinished writes removed.</param>
 public sealed record SweepResult(int Examined, int Deleted, int AbortedWrites);
 
+/// <param name="Id">Which object.</param>
 /// <param name="Expected">Stored bytes that the referenced length asks for.</param>
 /// <param name="Found">Stored bytes that are there.</param>
 public sealed record WrongSize(ObjectId Id, long Expected, long Found);
 
+/// <param name="Id">Which object.</param>
 /// <param name="StoredLength">Sealed bytes.</param>
 /// <param name="Modified">When it was completed: a young one may be an upload that is about to be committed.</param>
 public sealed record Orphan(ObjectId Id, long StoredLength, DateTimeOffset Modified);

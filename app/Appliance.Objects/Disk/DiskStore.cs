@@ -54,7 +54,7 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
         () =>
         {
             using var file = OpenFile(key);
-            return file is null ? null : new StoredObject(key, RandomAccess.GetLength(file), File.GetLastWriteTimeUtc(file));
+            return file is null ? null : new StoredObject(key, RandomAccess.GetLength(file), new DateTimeOffset(File.GetLastWriteTimeUtc(file)));
         }, null, cancellation);
 
     // Not flushed: should a power cut bring the object back, it is an orphan, and the sweeper removes it again.
@@ -191,11 +191,11 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
     List<StoredObject> ListShard(TeamId team, string shard)
     {
         using var teamFolder = Posix.OpenFolder(Open().Root, TeamName(team));
-        using var folder = teamFolder is null ? null : Posix.OpenFolder(teamFolder, shard);
+        using var shardFolder = teamFolder is null ? null : Posix.OpenFolder(teamFolder, shard);
         var found = new List<StoredObject>();
-        if (folder is not null)
+        if (shardFolder is not null)
         {
-            foreach (var file in Files(folder))
+            foreach (var file in Files(shardFolder))
             {
                 if (ObjectKey.TryParse($"{TeamName(team)}/{file.Name}", out var key))
                 {

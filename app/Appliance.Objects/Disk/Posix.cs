@@ -9,7 +9,7 @@ namespace Appliance.Objects.Disk;
 /// </summary>
 internal static partial class Posix
 {
-    public const int NoEntry = 2, InputOutput = 5, Exists = 17, NotDirectory = 20, Invalid = 22, FileTooLarge = 27, NoSpace = 28,
+    public const int NoEntry = 2, Interrupted = 4, Exists = 17, NotDirectory = 20, Invalid = 22, FileTooLarge = 27, NoSpace = 28,
         TooManyLinks = 40, QuotaExceeded = 122;
 
     const int ReadOnly = 0, WriteOnly = 1, Create = 0x40, Exclusive = 0x80, CloseOnExec = 0x80000;
@@ -77,9 +77,12 @@ internal static partial class Posix
     /// <summary>Returns when file or folder would survive a power cut.</summary>
     public static void Flush(SafeFileHandle handle)
     {
-        if (FSync(Number(handle)) != 0)
+        while (FSync(Number(handle)) != 0)
         {
-            throw LastError();
+            if (Marshal.GetLastPInvokeError() != Interrupted)
+            {
+                throw LastError();
+            }
         }
     }
 

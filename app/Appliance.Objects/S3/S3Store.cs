@@ -16,6 +16,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     readonly string _bucket = options.Bucket!;
 
     internal long PartSize => options.PartSize;
+    internal TimeSpan Patience => options.Timeout;
 
     public async Task PrepareAsync(CancellationToken cancellation)
     {
@@ -150,7 +151,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     }
 
     internal async Task CompleteUploadAsync(
-        ObjectKey key, string uploadId, List<PartETag> parts, string writeId, CancellationToken cancellation)
+        ObjectKey key, string uploadId, List<PartETag> parts, CancellationToken cancellation)
     {
         await RequireAbsentAsync(key, cancellation);
         var request = new CompleteMultipartUploadRequest
@@ -164,23 +165,10 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         await RunAsync(() => _client.CompleteMultipartUploadAsync(request, cancellation), key.Object, cancellation);
     }
 
-    /// <summary>Never throws because the store is down: the sweeper aborts what is left.</summary>
-    internal async Task AbortUploadAsync(ObjectKey key, string uploadId)
-    {
-        using var patience = new CancellationTokenSource(options.Timeout);
-        try
-        {
-            await AbortUploadAsync(key, uploadId, patience.Token);
-        }
-        catch (Exception error) when (error is StoreUnavailableException or OperationCanceledException)
-        {
-        }
-    }
-
     internal async Task<bool> IsFromAsync(ObjectKey key, string writeId, CancellationToken cancellation) =>
         await HeadAsync(key, cancellation) is { } head && head.Metadata[WriteIdName] == writeId;
 
-    async Task AbortUploadAsync(ObjectKey key, string uploadId, CancellationToken cancellation)
+    internal async Task AbortUploadAsync(ObjectKey key, string uploadId, CancellationToken cancellation)
     {
         var request = new AbortMultipartUploadRequest { BucketName = _bucket, Key = key.ToString(), UploadId = uploadId };
         try

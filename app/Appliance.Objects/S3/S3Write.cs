@@ -20,6 +20,7 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
     PartBuffer _filling = new();
     int _parts;
     string? _uploadId;
+    bool _completing;
     bool _completed;
     bool _disposed;
 
@@ -39,6 +40,7 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
 
     public async Task CompleteAsync(CancellationToken cancellation)
     {
+        _completing = true;
         try
         {
             if (_uploadId is null)
@@ -49,18 +51,18 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
             {
                 await SendPartAsync(cancellation);
                 await WaitForRoomAsync(0, cancellation);
-                await store.CompleteUploadAsync(key, _uploadId, _sent, _writeId, cancellation);
+                await store.CompleteUploadAsync(key, _uploadId, _sent, cancellation);
             }
             _completed = true;
         }
-        catch (ObjectExistsException)
+        catch (Exception error) when (error is ObjectExistsException or StoreUnavailableException)
         {
-            // A request that was tried again meets what its first try has made; then the object is ours.
-            _completed = await store.IsFromAsync(key, _writeId, cancellation);
-            if (!_completed)
+            // The answer may have been lost, and a request that was tried again meets what its first try has made.
+            if (!await IsOursAsync(cancellation))
             {
                 throw;
             }
+            _completed = true;
         }
     }
 
@@ -74,11 +76,43 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
         await _ended.CancelAsync();
         await Task.WhenAll(_sending).ContinueWith(static _ => { }, TaskScheduler.Default); // their errors are known or no longer matter
         _filling.Dispose();
-        if (!_completed && _uploadId is not null)
+        if (!_completed)
         {
-            await store.AbortUploadAsync(key, _uploadId);
+            await AbortAsync();
         }
         _ended.Dispose();
+    }
+
+    async Task AbortAsync()
+    {
+        using var patience = new CancellationTokenSource(store.Patience);
+        try
+        {
+            if (_uploadId is not null)
+            {
+                await store.AbortUploadAsync(key, _uploadId, patience.Token);
+            }
+            if (_completing && await store.IsFromAsync(key, _writeId, patience.Token))
+            {
+                await store.DeleteAsync(key, patience.Token);
+            }
+        }
+        catch (Exception error) when (error is StoreUnavailableException or OperationCanceledException)
+        {
+            // The store is away, which the caller knows; the sweeper removes later what is left.
+        }
+    }
+
+    async Task<bool> IsOursAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return await store.IsFromAsync(key, _writeId, cancellation);
+        }
+        catch (StoreUnavailableException)
+        {
+            return false;
+        }
     }
 
     /// <summary>Parts grow a step with every thousand, so that 10,000 of 8 MiB and more reach 430 GiB, not 80.</summary>
@@ -110,7 +144,7 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
         while (_sending.Count > mayBeSending)
         {
             _sent.Add(await _sending.Peek().WaitAsync(cancellation));
-            _sending.Dequeue();
+            _ = _sending.Dequeue();
         }
     }
 }
