@@ -1,4 +1,7 @@
 using Appliance.Data;
+using Appliance.Files;
+using Appliance.Teams;
+using Appliance.Tus;
 using Appliance.Web;
 
 namespace Appliance;
@@ -30,12 +33,17 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
+        builder.Services.AddTeams();
+        builder.Services.AddFiles();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapDownloads();
+        app.MapFormUploads();
+        app.MapTus();
         return app;
     }
 }

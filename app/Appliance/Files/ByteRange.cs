@@ -1,10 +1,12 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Appliance.Files;
 
 /// <summary>What of a content is asked for, by a Range header (RFC 9110 section 14).</summary>
 /// <param name="Start">The first byte.</param>
 /// <param name="Count">Bytes, at least 1.</param>
+[StructLayout(LayoutKind.Auto)]
 public readonly record struct ByteRange(long Start, long Count)
 {
     public enum Outcome

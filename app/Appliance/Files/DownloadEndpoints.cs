@@ -2,14 +2,13 @@ using System.Globalization;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.Teams;
-using Appliance.Vault;
 using Appliance.Web;
 using Microsoft.Net.Http.Headers;
 
 namespace Appliance.Files;
 
 /// <summary>A file's bytes: <c>GET</c> and <c>HEAD /teams/{team}/files/{entry}/content</c>, whole or a range.</summary>
-public static partial class DownloadEndpoints
+public static class DownloadEndpoints
 {
     private const int CopyBuffer = 64 << 10;
 
@@ -17,7 +16,7 @@ public static partial class DownloadEndpoints
         app.MapMethods("/teams/{team}/files/{entry}/content", [HttpMethods.Get, HttpMethods.Head], ServeAsync).RequireAuthorization(Access.SignedIn);
 
     private static async Task ServeAsync(
-        HttpContext context, string team, string entry, TeamAccess access, SealedObjects objects, ILogger<StoredContent> log)
+        HttpContext context, string team, string entry, TeamAccess access, SealedObjects objects)
     {
         var (request, response, cancelled) = (context.Request, context.Response, context.RequestAborted);
         StoredContent? content = null;
@@ -43,34 +42,10 @@ public static partial class DownloadEndpoints
         {
             return;
         }
-        // No transaction is open any more: a download may last for hours.
-        ContentReader? reader = null;
-        try
-        {
-            reader = await ContentReader.OpenAsync(objects, content.Team, range, segments, cancelled);
-            await CopyAsync(reader, response, cancelled);
-        }
-        catch (Exception error) when (error is TamperedException or ObjectMissingException or TeamKeyMissingException)
-        {
-            LogSpoiled(log, error, content.Team, content.VersionId, context.TraceIdentifier);
-            if (!response.HasStarted)
-            {
-                throw;
-            }
-            context.Abort(); // never a clean end of something that is not whole
-        }
-        catch (Exception error) when (error is StoreUnavailableException && response.HasStarted)
-        {
-            LogBrokeOff(log, error, content.Team, content.VersionId);
-            context.Abort();
-        }
-        finally
-        {
-            if (reader is not null)
-            {
-                await reader.DisposeAsync();
-            }
-        }
+        // No transaction is open any more: a download may last for hours. What is spoiled or out of reach throws: before the first byte that
+        // is an error page, afterwards the connection is cut, never a clean end of something that is not whole.
+        await using var reader = await ContentReader.OpenAsync(objects, content.Team, range, segments, cancelled);
+        await CopyAsync(reader, response, cancelled);
     }
 
     /// <summary>Status and headers; false where there is no content to send.</summary>
@@ -116,6 +91,7 @@ public static partial class DownloadEndpoints
                 response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
                 response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{content.Size}");
                 response.Headers.ContentDisposition = default;
+                response.ContentType = null;
                 response.ContentLength = null;
                 return false;
             default:
@@ -136,10 +112,4 @@ public static partial class DownloadEndpoints
             }
         }
     }
-
-    [LoggerMessage(EventId = 4001, Level = LogLevel.Error, Message = "Version {Version} of team {Team} cannot be read as it was written. Reference {Reference}.")]
-    private static partial void LogSpoiled(ILogger logger, Exception error, TeamId team, Guid version, string reference);
-
-    [LoggerMessage(EventId = 4002, Level = LogLevel.Warning, Message = "The object store went away while version {Version} of team {Team} was being sent.")]
-    private static partial void LogBrokeOff(ILogger logger, Exception error, TeamId team, Guid version);
 }

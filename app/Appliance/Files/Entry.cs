@@ -117,6 +117,21 @@ public sealed class Upload : ITeamOwned
 
     /// <summary>When the file came to be.</summary>
     public DateTimeOffset? FinishedAt { get; init; }
+
+    internal Upload WithLength(long length) => new()
+    {
+        Id = Id,
+        TeamId = TeamId,
+        Reference = Reference,
+        UserId = UserId,
+        FolderId = FolderId,
+        Name = Name,
+        NameKey = NameKey,
+        Length = length,
+        Received = length,
+        CreatedAt = CreatedAt,
+        ExpiresAt = ExpiresAt,
+    };
 }
 
 internal sealed class FilesConfiguration :

@@ -8,15 +8,16 @@ namespace Appliance.Files;
 /// <summary>A folder on the way from the team's root.</summary>
 public sealed record FolderStep(Guid Id, string Reference, string Name);
 
-/// <param name="Reference">What addresses call it.</param>
-/// <param name="Kind"><see cref="Entry.Folder"/> or <see cref="Entry.File"/>.</param>
-/// <param name="Size">Bytes of a file's current version; null for a folder.</param>
+/// <summary>
+/// A row of the listing. <c>Reference</c>: what addresses call it; <c>Kind</c>: <see cref="Entry.Folder"/> or <see cref="Entry.File"/>;
+/// <c>Size</c>: bytes of a file's current version, null for a folder.
+/// </summary>
 public sealed record ListedEntry(string Reference, string Kind, string Name, string NameKey, long? Size, DateTimeOffset ModifiedAt)
 {
     public bool IsFolder => Kind == Entry.Folder;
 }
 
-/// <param name="More">Where the next page begins, or null at the end.</param>
+/// <summary>A part of a listing. <c>More</c>: where the next page begins, or null at the end.</summary>
 public sealed record ListedPage(IReadOnlyList<ListedEntry> Entries, PageStart? More);
 
 /// <summary>The entry after which a page begins: a kind and a name, so that a page stays right while others add and remove entries.</summary>
@@ -114,7 +115,7 @@ public sealed class Folders(TimeProvider time)
         if (await session.ExecuteAsync(
             $"""
             insert into entries (id, team_id, reference, parent_id, kind, name, name_key, created_at, created_by, modified_at)
-            values ({id}, {visit.Team.Value}, {reference}, {path.LastOrDefault()?.Id}, 'folder', {parsed.Text}, {parsed.Key}, {now}, {visit.Person.Value}, {now})
+            values ({id}, {visit.Team.Value}, {reference}, {(path is [.., var folder] ? folder.Id : (Guid?)null)}, 'folder', {parsed.Text}, {parsed.Key}, {now}, {visit.Person.Value}, {now})
             on conflict (team_id, parent_id, name_key) where deleted_at is null do nothing
             """, cancellationToken) == 0)
         {

@@ -16,7 +16,7 @@ public static class Preconditions
         ArgumentNullException.ThrowIfNull(current);
         if (request.IfMatch is { Count: > 0 } match)
         {
-            if (!match.Any(tag => tag == EntityTagHeaderValue.Any || tag.Compare(current, useStrongComparison: true)))
+            if (!match.Any(tag => tag.Equals(EntityTagHeaderValue.Any) || tag.Compare(current, useStrongComparison: true)))
             {
                 return StatusCodes.Status412PreconditionFailed;
             }
@@ -27,7 +27,7 @@ public static class Preconditions
         }
         if (request.IfNoneMatch is { Count: > 0 } noneMatch)
         {
-            return noneMatch.Any(tag => tag == EntityTagHeaderValue.Any || tag.Compare(current, useStrongComparison: false))
+            return noneMatch.Any(tag => tag.Equals(EntityTagHeaderValue.Any) || tag.Compare(current, useStrongComparison: false))
                 ? StatusCodes.Status304NotModified
                 : null;
         }

@@ -4,9 +4,7 @@ using Appliance.Vault;
 
 namespace Appliance.Files;
 
-/// <summary>A version's content, as it is found before a byte is read.</summary>
-/// <param name="VersionId">Which content; it never changes.</param>
-/// <param name="Size">Bytes.</param>
+/// <summary>A version's content, as it is found before a byte is read. <c>VersionId</c> names bytes that never change; <c>Size</c> is in bytes.</summary>
 public sealed record StoredContent(TeamId Team, Guid VersionId, string Name, long Size, string MediaType, DateTimeOffset Modified)
 {
     /// <summary>The current version of a file; null for what is not there, and for a folder.</summary>
@@ -53,8 +51,7 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, string Name, lon
     private sealed record Found(Guid Id, string Name, long Size, string MediaType, DateTimeOffset CreatedAt);
 }
 
-/// <param name="Start">Bytes of the content before it.</param>
-/// <param name="Length">Bytes in it.</param>
+/// <summary>A piece of a content: so many bytes, after so many others.</summary>
 public sealed record StoredSegment(long Start, long Length, Guid ObjectId);
 
 /// <summary>A range of a content in clear, front to back. Only the chunks that hold it are read and decrypted, each verified before it is handed out.</summary>

@@ -24,14 +24,16 @@ internal sealed class UploadIntake(
     private long _began;
     private bool _inDoubt;
 
+    /// <summary>Whether the body came to its own end.</summary>
+    public bool IsWhole { get; private set; }
+
     /// <summary>Takes the body to its end and answers where the upload stands.</summary>
     /// <param name="body">The bytes; left where they were not taken.</param>
     /// <param name="checksum">If given, all of the body counts or nothing.</param>
     /// <param name="stop">Ends the reading; what has arrived is kept as if the connection had broken.</param>
     public async Task<long> TakeAsync(PipeReader body, BodyChecksum? checksum, CancellationToken stop)
     {
-        var whole = false;
-        while (!whole && await ReadAsync(body, stop) is { } read)
+        while (!IsWhole && await ReadAsync(body, stop) is { } read)
         {
             if (read.Buffer.Length > upload.Length - _taken)
             {
@@ -41,12 +43,12 @@ internal sealed class UploadIntake(
             checksum?.Append(read.Buffer);
             await WriteAsync(read.Buffer, keep: checksum is null);
             body.AdvanceTo(read.Buffer.End);
-            whole = read.IsCompleted;
+            IsWhole = read.IsCompleted;
         }
-        if (checksum is not null && !(whole && checksum.Matches()))
+        if (checksum is not null && !(IsWhole && checksum.Matches()))
         {
             await DiscardAsync();
-            return whole
+            return IsWhole
                 ? throw new UploadException(UploadProblem.ChecksumMismatch, "The bytes that arrived are not those that were sent. Send them again.")
                 : _committed;
         }

@@ -67,7 +67,7 @@ public sealed class Uploads
             TeamId = visit.Team,
             Reference = Reference.New(),
             UserId = visit.Person,
-            FolderId = path.LastOrDefault()?.Id,
+            FolderId = path is [.., var parent] ? parent.Id : null,
             Name = parsed.Text,
             NameKey = parsed.Key,
             Length = length,
@@ -150,13 +150,55 @@ public sealed class Uploads
         return await intake.TakeAsync(body, checksum, stop.Token);
     }
 
+    /// <summary>
+    /// Takes a file whose length nobody knows beforehand, in one piece (a form without script). It is there when this returns; when it breaks
+    /// off, nothing of it is.
+    /// </summary>
+    /// <exception cref="UploadException">It broke off, is too long, or cannot be finished.</exception>
+    public async Task ReceiveWholeAsync(
+        TeamVisit visit, string? folder, string? name, PipeReader body, Origin origin, CancellationToken cancellationToken)
+    {
+        var upload = await CreateAsync(visit, folder, name, _limits.MaxFileBytes, origin, cancellationToken);
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, origin);
+        var stands = 0L;
+        try
+        {
+            stands = await intake.TakeAsync(body, null, cancellationToken);
+        }
+        finally
+        {
+            if (!intake.IsWhole)
+            {
+                await using var aside = await _database.ForTeamAsync(visit.Team, visit.Person, CancellationToken.None);
+                await TerminateAsync(aside, upload.Id, CancellationToken.None);
+            }
+        }
+        if (!intake.IsWhole)
+        {
+            throw new UploadException(UploadProblem.Gone, "The connection broke before the whole file was here. Nothing of it was stored.");
+        }
+        if (stands == upload.Length)
+        {
+            return; // as long as a file may be, to the byte: finished already
+        }
+        await using var session = await _database.ForTeamAsync(visit.Team, visit.Person, CancellationToken.None);
+        await session.ExecuteAsync($"update uploads set length = received where team_id = app_team() and id = {upload.Id}", CancellationToken.None);
+        await _finish.FinishAsync(session, upload.WithLength(stands), origin, CancellationToken.None);
+        await session.CommitAsync(CancellationToken.None);
+    }
+
     /// <summary>Cancels an upload and commits. The file of a finished one stays.</summary>
     public async Task TerminateAsync(TeamVisit visit, Upload upload, CancellationToken cancellationToken)
     {
         await _writers.AskToEndAsync(upload.Id, s_patience, _time, cancellationToken);
-        var objects = await DropAsync(visit.Session, upload.Id, cancellationToken);
-        await visit.Session.CommitAsync(cancellationToken);
-        await DeleteObjectsAsync(visit.Team, objects, cancellationToken);
+        await TerminateAsync(visit.Session, upload.Id, cancellationToken);
+    }
+
+    private async Task TerminateAsync(TeamSession session, Guid upload, CancellationToken cancellationToken)
+    {
+        var objects = await DropAsync(session, upload, cancellationToken);
+        await session.CommitAsync(cancellationToken);
+        await DeleteObjectsAsync(session.TeamOrThrow, objects, cancellationToken);
     }
 
     /// <summary>Forgets the team's uploads that have expired; answers how many. For the care job.</summary>

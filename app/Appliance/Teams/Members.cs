@@ -5,7 +5,7 @@ namespace Appliance.Teams;
 
 public sealed record Member(Guid UserId, string Username, string Role, DateTimeOffset Since);
 
-/// <param name="OfferedAt">When the place was offered.</param>
+/// <summary>A place that nobody has taken yet.</summary>
 public sealed record OfferedPlace(string Username, DateTimeOffset OfferedAt);
 
 /// <summary>

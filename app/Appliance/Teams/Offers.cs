@@ -4,7 +4,7 @@ using Appliance.Vault;
 
 namespace Appliance.Teams;
 
-/// <param name="Reference">The offer's own reference, not the team's.</param>
+/// <summary>A place that is offered to the person who asks. <c>Reference</c> is the offer's own, not the team's.</summary>
 public sealed record MyOffer(string Reference, string TeamName, string OfferedBy, DateTimeOffset OfferedAt);
 
 /// <summary>The places in teams that are offered to a person: theirs to take or to decline.</summary>

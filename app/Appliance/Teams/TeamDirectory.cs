@@ -6,7 +6,7 @@ using Appliance.Vault;
 
 namespace Appliance.Teams;
 
-/// <param name="Since">When the person became a member.</param>
+/// <summary>A team that the person is in, since when, and as what.</summary>
 public sealed record MyTeam(string Reference, string Name, string Role, DateTimeOffset Since);
 
 /// <summary>Making teams, and a person's own list of them.</summary>
