@@ -3,20 +3,15 @@ using Appliance.Files;
 using Appliance.Teams;
 using Appliance.Tus;
 using Appliance.Web;
+using Appliance.Web.Metrics;
 
 namespace Appliance;
 
 /// <summary>The table of contents: a line for each capability, in the order in which a request meets them.</summary>
 public static class ApplianceProgram
 {
-    public static async Task<int> RunAsync(string[] args)
-    {
-        var settings = new Settings { DataFolder = Path.GetFullPath("data"), DatabaseHost = "/tmp" };
-        await FirstStart.PrepareAsync(settings, CancellationToken.None);
-        await using var app = Build(settings, args);
-        await app.RunAsync();
-        return 0;
-    }
+    /// <summary>Runs a verb (<c>serve</c>, <c>migrate</c>, <c>initialise</c>); answers the exit code.</summary>
+    public static Task<int> RunAsync(string[] args) => CommandLine.RunAsync(args);
 
     /// <summary>The whole service, ready to start. <paramref name="adapt"/> is for tests: it sees the services before the host is built.</summary>
     public static WebApplication Build(Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null)
@@ -26,8 +21,10 @@ public static class ApplianceProgram
         {
             Args = args,
             ApplicationName = typeof(ApplianceProgram).Assembly.GetName().Name,
+            EnvironmentName = Environments.Production,
             ContentRootPath = AppContext.BaseDirectory,
         });
+        builder.Logging.AddLogs();
         builder.AddListeners(settings);
         builder.Services.AddSingleton(settings);
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
@@ -44,6 +41,8 @@ public static class ApplianceProgram
         app.MapDownloads();
         app.MapFormUploads();
         app.MapTus();
+        app.MapHealth();
+        app.MapMetrics();
         return app;
     }
 }

@@ -113,7 +113,6 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
 
     internal async Task PutAsync(ObjectKey key, PartBuffer content, string writeId, CancellationToken cancellation)
     {
-        await RequireAbsentAsync(key, cancellation);
         using var body = content.OpenRead();
         var request = new PutObjectRequest
         {
@@ -181,7 +180,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         }
     }
 
-    /// <summary>Not every store heeds If-None-Match, and Ceph does not on completing an upload, so ask first.</summary>
+    /// <summary>Ceph heeds If-None-Match when an object is put, but not when an upload is completed, so ask first.</summary>
     async Task RequireAbsentAsync(ObjectKey key, CancellationToken cancellation)
     {
         if (await HeadAsync(key, cancellation) is not null)

@@ -1,6 +1,7 @@
 using Appliance.Objects;
 using Appliance.Objects.S3;
 using Appliance.Tests.TestServers;
+using Xunit;
 
 namespace Appliance.Tests.Objects;
 
