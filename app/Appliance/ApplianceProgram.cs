@@ -1,7 +1,12 @@
 using Appliance.Data;
+<<<<<<< HEAD
 using Appliance.Files;
 using Appliance.Teams;
 using Appliance.Tus;
+=======
+using Appliance.SignIn;
+using Appliance.SignIn.SecurityKeys;
+>>>>>>> signin
 using Appliance.Web;
 using Appliance.Web.Metrics;
 
@@ -30,6 +35,8 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
+        builder.Services.AddSignIn();
+        builder.Services.AddSecurityKeys();
         builder.Services.AddTeams();
         builder.Services.AddFiles();
         adapt?.Invoke(builder);
@@ -38,6 +45,7 @@ public static class ApplianceProgram
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapSignIn();
         app.MapDownloads();
         app.MapFormUploads();
         app.MapTus();

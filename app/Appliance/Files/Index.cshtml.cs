@@ -21,6 +21,11 @@ public sealed class IndexModel(TeamAccess access, Folders folders) : TeamPage(ac
 
     public string Here => Folder is null ? $"/teams/{TeamReference}/files" : $"/teams/{TeamReference}/files/{Folder}";
 
+    /// <summary>The way here from the team's root.</summary>
+    public IEnumerable<Crumb> Crumbs => Path.Count == 0
+        ? [new Crumb("Files")]
+        : [new Crumb("Files", $"/teams/{TeamReference}/files"), .. Path.SkipLast(1).Select(s => new Crumb(s.Name, $"/teams/{TeamReference}/files/{s.Reference}")), new Crumb(Title)];
+
     /// <summary>Whether this is a later page of a long listing.</summary>
     public bool Continues { get; private set; }
 

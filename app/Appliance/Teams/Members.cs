@@ -1,3 +1,4 @@
+using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 
@@ -14,7 +15,6 @@ public sealed record OfferedPlace(string Username, DateTimeOffset OfferedAt);
 /// </summary>
 public sealed class Members(TimeProvider time)
 {
-    private const int MaxUsernameLength = 64;
     private const int MaxOpenOffers = 200;
 
     public async Task<IReadOnlyList<Member>> ListAsync(TeamVisit visit, CancellationToken cancellationToken) =>
@@ -37,11 +37,11 @@ public sealed class Members(TimeProvider time)
     {
         RequireOwner(visit);
         username = username?.Trim() ?? "";
-        if (username.Length is 0 or > MaxUsernameLength || username.Any(c => char.IsControl(c) || char.IsSurrogate(c)))
+        if (NameKey.UsernameProblem(username) is { } problem)
         {
-            throw new TeamRuleException($"A username has 1 to {MaxUsernameLength} characters.");
+            throw new TeamRuleException(problem);
         }
-        var key = Key(username);
+        var key = NameKey.Of(username);
         var session = visit.Session;
         if ((await session.SqlAsync<int>(
             $"""
@@ -70,7 +70,7 @@ public sealed class Members(TimeProvider time)
     public async Task WithdrawAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
     {
         RequireOwner(visit);
-        var key = Key(username ?? "");
+        var key = NameKey.Of(username ?? "");
         if (await visit.Session.ExecuteAsync($"delete from member_offers where team_id = app_team() and username_key = {key}", cancellationToken) > 0)
         {
             visit.Session.Record(Happened("member.offer-withdrawn", key, username), origin);
@@ -82,7 +82,7 @@ public sealed class Members(TimeProvider time)
     /// <exception cref="TeamRuleException">Not an owner, or the last one.</exception>
     public async Task RemoveAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
     {
-        var key = Key(username ?? "");
+        var key = NameKey.Of(username ?? "");
         var session = visit.Session;
         // Locked: two owners who remove each other must not both succeed.
         var owners = await session.SqlAsync<Guid>(
@@ -121,6 +121,4 @@ public sealed class Members(TimeProvider time)
 
     private static LedgerEvent Happened(string action, string subject, string? username) =>
         new(action, subject, new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = username });
-
-    private static string Key(string username) => username.Trim().ToUpperInvariant();
 }

@@ -11,20 +11,8 @@ public abstract class TeamPage(TeamAccess access) : PageModel
     [FromRoute(Name = "team")]
     public string TeamReference { get; set; } = "";
 
-    public string TeamName { get; private set; } = "";
-
     /// <summary>Opens the team for this request; null where the person has no business in it: answer <see cref="PageModel.NotFound()"/>.</summary>
-    protected async Task<TeamVisit?> EnterAsync()
-    {
-        var visit = await access.EnterAsync(TeamReference, User.Id(), HttpContext.RequestAborted);
-        if (visit is not null)
-        {
-            TeamName = visit.Name;
-            ViewData["Team"] = visit.Name;
-            ViewData["TeamReference"] = visit.Reference;
-        }
-        return visit;
-    }
+    protected Task<TeamVisit?> EnterAsync() => access.EnterAsync(TeamReference, User.Id(), HttpContext.RequestAborted);
 
     /// <summary>The same 404 as any unknown address.</summary>
     protected static IActionResult NothingHere => new StatusCodeResult(StatusCodes.Status404NotFound);

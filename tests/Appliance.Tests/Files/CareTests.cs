@@ -3,6 +3,7 @@ using Appliance.Files;
 using Appliance.Tests.Teams;
 using Appliance.Tests.Tus;
 using Microsoft.Extensions.DependencyInjection;
+using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
 
@@ -21,9 +22,9 @@ public sealed class SetForward : TimeProvider
 public sealed class CareTests : IAsyncLifetime
 {
     private readonly SetForward _time = new();
-    private FilesHost _host = null!;
+    private ApplianceHost _host = null!;
 
-    public async Task InitializeAsync() => _host = await FilesHost.BeginAsync(adapt: builder => builder.Services.AddSingleton<TimeProvider>(_time));
+    public async Task InitializeAsync() => _host = await ApplianceHost.StartAsync(adapt: builder => builder.Services.AddSingleton<TimeProvider>(_time));
 
     public async Task DisposeAsync() => await _host.DisposeAsync();
 
@@ -134,7 +135,7 @@ public sealed class CareTests : IAsyncLifetime
     [Fact]
     public async Task Long_uploads_are_made_durable_piece_by_piece()
     {
-        await using var small = await FilesHost.BeginAsync(adapt: builder => builder.Services.AddSingleton(new FileLimits { SegmentBytes = 100_000 }));
+        await using var small = await ApplianceHost.StartAsync(adapt: builder => builder.Services.AddSingleton(new FileLimits { SegmentBytes = 100_000 }));
         using var person = await Person.NewAsync(small);
         var team = await person.TeamAsync();
         var tus = new TusClient(person, team);

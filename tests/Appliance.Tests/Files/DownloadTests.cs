@@ -3,13 +3,14 @@ using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using Appliance.Tests.Teams;
 using Appliance.Tests.Tus;
+using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
 
 namespace Appliance.Tests.Files;
 
 [Trait("Requirement", "F3")]
-public sealed class DownloadTests(FilesHost host) : IClassFixture<FilesHost>
+public sealed class DownloadTests(ApplianceHost host) : IClassFixture<ApplianceHost>
 {
     private readonly byte[] _bytes = RandomNumberGenerator.GetBytes(300_000);
 

@@ -5,13 +5,14 @@ using System.Text.RegularExpressions;
 using Appliance.Files;
 using Appliance.Tests.Teams;
 using Appliance.Tests.Tus;
+using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
 
 namespace Appliance.Tests.Files;
 
 [Trait("Requirement", "F1")]
-public sealed class FolderTests(FilesHost host) : IClassFixture<FilesHost>
+public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<ApplianceHost>
 {
     [Fact]
     public async Task Folders_nest_and_hold_files()
@@ -76,7 +77,7 @@ public sealed class FolderTests(FilesHost host) : IClassFixture<FilesHost>
             rows.Count.ShouldBeLessThanOrEqualTo(Folders.PageSize);
             seen.AddRange(rows);
             pages++;
-            if (Regex.Match(html, """href="([^"]*)" rel="next""") is not { Success: true } more)
+            if (Next().Match(html) is not { Success: true } more)
             {
                 break;
             }
@@ -163,4 +164,7 @@ public sealed class FolderTests(FilesHost host) : IClassFixture<FilesHost>
         }
         return form;
     }
+
+    [GeneratedRegex("""href="([^"]*)" rel="next""", RegexOptions.None, 5000)]
+    private static partial Regex Next();
 }

@@ -5,6 +5,7 @@ using Appliance.Tests.Tus;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
 
@@ -15,7 +16,7 @@ namespace Appliance.Tests.Teams;
 /// exactly what things that do not exist are.
 /// </summary>
 [Trait("Requirement", "T1"), Trait("Requirement", "T3")]
-public sealed partial class IsolationTests(FilesHost host) : IClassFixture<FilesHost>
+public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<ApplianceHost>
 {
     [Fact]
     public async Task Another_teams_things_answer_as_things_that_do_not_exist()
@@ -161,9 +162,9 @@ public sealed partial class IsolationTests(FilesHost host) : IClassFixture<Files
         return request;
     }
 
-    [GeneratedRegex(@"\{\**([a-z]+)[^}]*\}")]
+    [GeneratedRegex(@"\{\**([a-z]+)[^}]*\}", RegexOptions.None, 5000)]
     private static partial Regex Parameters();
 
-    [GeneratedRegex("\"traceId\":\"[^\"]*\"")]
+    [GeneratedRegex("\"traceId\":\"[^\"]*\"", RegexOptions.None, 5000)]
     private static partial Regex TraceIds();
 }

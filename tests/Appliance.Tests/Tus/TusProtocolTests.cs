@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using Appliance.Tests.Teams;
+using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
 
@@ -9,7 +10,7 @@ namespace Appliance.Tests.Tus;
 
 /// <summary>tus 1.0 over HTTP on the real service: what the protocol promises, and what it refuses.</summary>
 [Trait("Requirement", "F2")]
-public sealed class TusProtocolTests(FilesHost host) : IClassFixture<FilesHost>
+public sealed class TusProtocolTests(ApplianceHost host) : IClassFixture<ApplianceHost>
 {
     private static byte[] Bytes(int count) => RandomNumberGenerator.GetBytes(count);
 
