@@ -1,12 +1,9 @@
 using Appliance.Data;
-<<<<<<< HEAD
 using Appliance.Files;
 using Appliance.Teams;
 using Appliance.Tus;
-=======
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
->>>>>>> signin
 using Appliance.Web;
 using Appliance.Web.Metrics;
 
