@@ -1,9 +1,9 @@
 using Appliance.Data;
 using Appliance.Files;
-using Appliance.Teams;
-using Appliance.Tus;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.Teams;
+using Appliance.Tus;
 using Appliance.Web;
 using Appliance.Web.Metrics;
 
@@ -15,8 +15,12 @@ public static class ApplianceProgram
     /// <summary>Runs a verb (<c>serve</c>, <c>migrate</c>, <c>initialise</c>); answers the exit code.</summary>
     public static Task<int> RunAsync(string[] args) => CommandLine.RunAsync(args);
 
-    /// <summary>The whole service, ready to start. <paramref name="adapt"/> is for tests: it sees the services before the host is built.</summary>
-    public static WebApplication Build(Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null)
+    /// <summary>
+    /// The whole service, ready to start. For tests, <paramref name="adapt"/> sees the services before the host is built, and
+    /// <paramref name="map"/> adds endpoints of theirs, held to the same rules as ours.
+    /// </summary>
+    public static WebApplication Build(
+        Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null, Action<IEndpointRouteBuilder>? map = null)
     {
         // Empty: no configuration file or ASPNETCORE_ variable can open a plain listener or change what is said here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
@@ -48,6 +52,7 @@ public static class ApplianceProgram
         app.MapTus();
         app.MapHealth();
         app.MapMetrics();
+        map?.Invoke(app);
         return app;
     }
 }

@@ -36,6 +36,7 @@ public static class SignInEndpoints
         routes.MapPost("/sign-out", SignOutAsync).RequireAuthorization(Access.Locked);
         routes.MapPost("/lock", LockAsync).RequireAuthorization(Access.Locked);
         routes.MapPost("/notices/{reference}/dismiss", DismissAsync).RequireAuthorization(Access.SignedIn);
+        routes.MapPost("/account/recovery-codes/stored", StoredAsync).RequireAuthorization(Access.SignedIn);
         routes.MapPost("/password/check", CheckAsync).RequireAuthorization(Access.ChoosingPassword);
         routes.MapGet("/password/suggest", Suggest).RequireAuthorization(Access.ChoosingPassword);
     }
@@ -57,6 +58,18 @@ public static class SignInEndpoints
 
     private static async Task<IResult> DismissAsync(string reference, [FromForm(Name = "return")] string? back, HttpContext http, Notices notices, CancellationToken ct) =>
         await notices.DismissAsync(http.User.Id(), reference, ct) ? Results.Redirect(ReturnPath.Local(back)) : Results.NotFound();
+
+    /// <summary>The person says that they have their recovery codes.</summary>
+    private static async Task<IResult> StoredAsync(
+        [FromForm] string? stored, [FromForm(Name = "return")] string? back, HttpContext http, AccountSession accounts, Notices notices, CancellationToken ct)
+    {
+        if (stored == "true")
+        {
+            await notices.DismissAsync(await accounts.OpenAsync(ct), http.User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
+            await accounts.CommitAsync(ct);
+        }
+        return Results.Redirect(ReturnPath.Local(back));
+    }
 
     private sealed record CheckAnswer(bool Ok, IReadOnlyList<PasswordReason> Reasons, double Bits);
 

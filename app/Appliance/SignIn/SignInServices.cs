@@ -14,7 +14,7 @@ public static class SignInServices
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(settings ?? new SignInSettings());
-        services.AddSingleton<Sessions>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>();
+        services.AddSingleton<Sessions>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
         services.AddScoped(provider => new SignInFlow(provider));
