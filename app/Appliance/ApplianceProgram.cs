@@ -1,6 +1,9 @@
 using Appliance.Data;
+using Appliance.Files;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.Teams;
+using Appliance.Tus;
 using Appliance.Web;
 using Appliance.Web.Metrics;
 
@@ -35,6 +38,8 @@ public static class ApplianceProgram
         builder.Services.AddWeb(settings);
         builder.Services.AddSignIn();
         builder.Services.AddSecurityKeys();
+        builder.Services.AddTeams();
+        builder.Services.AddFiles();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
@@ -42,6 +47,9 @@ public static class ApplianceProgram
         app.MapRazorPages();
         app.MapAssets();
         app.MapSignIn();
+        app.MapDownloads();
+        app.MapFormUploads();
+        app.MapTus();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);
