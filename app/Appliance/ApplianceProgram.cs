@@ -8,19 +8,34 @@ public static class ApplianceProgram
 {
     public static async Task<int> RunAsync(string[] args)
     {
-        await using var app = Build(new Settings { DataFolder = "data", DatabaseHost = "/tmp" }, args);
+        var settings = new Settings { DataFolder = Path.GetFullPath("data"), DatabaseHost = "/tmp" };
+        await FirstStart.PrepareAsync(settings, CancellationToken.None);
+        await using var app = Build(settings, args);
         await app.RunAsync();
         return 0;
     }
 
-    /// <summary>The whole service, ready to start.</summary>
-    public static WebApplication Build(Settings settings, string[] args)
+    /// <summary>The whole service, ready to start. <paramref name="adapt"/> is for tests: it sees the services before the host is built.</summary>
+    public static WebApplication Build(Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null)
     {
-        var builder = WebApplication.CreateSlimBuilder(args);
+        // Empty: no configuration file or ASPNETCORE_ variable can open a plain listener or change what is said here.
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
+        {
+            Args = args,
+            ApplicationName = typeof(ApplianceProgram).Assembly.GetName().Name,
+            ContentRootPath = AppContext.BaseDirectory,
+        });
+        builder.AddListeners(settings);
         builder.Services.AddSingleton(settings);
-        builder.Services.AddDatabase(
-            new DatabaseOptions { Host = settings.DatabaseHost, Port = settings.DatabasePort, Name = settings.DatabaseName },
-            typeof(ApplianceProgram).Assembly);
-        return builder.Build();
+        builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
+        builder.Services.AddVault(settings);
+        builder.Services.AddWeb(settings);
+        adapt?.Invoke(builder);
+
+        var app = builder.Build();
+        app.UseWeb();
+        app.MapRazorPages();
+        app.MapAssets();
+        return app;
     }
 }

@@ -1,4 +1,6 @@
 using System.Net;
+using Appliance.Data;
+using Appliance.Objects;
 
 namespace Appliance.Web;
 
@@ -20,6 +22,18 @@ public sealed record Settings
     /// <summary>Where metrics are served; loopback unless told otherwise. <c>APPLIANCE_METRICS_LISTEN</c>.</summary>
     public IPEndPoint MetricsListen { get; init; } = new(IPAddress.Loopback, 9464);
 
+    /// <summary>The operator's certificate with its chain, PEM; unset, the appliance makes its own. <c>APPLIANCE_TLS_CERTIFICATE</c>.</summary>
+    public string? CertificateFile { get; init; }
+
+    /// <summary>The key of <see cref="CertificateFile"/>, PEM. <c>APPLIANCE_TLS_KEY</c>.</summary>
+    public string? CertificateKeyFile { get; init; }
+
+    /// <summary>How often the certificate files are looked at.</summary>
+    public TimeSpan CertificateCheckInterval { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a client may take for its TLS handshake.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>The folder of PostgreSQL's socket, or a host. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
     public required string DatabaseHost { get; init; }
 
@@ -28,6 +42,13 @@ public sealed record Settings
 
     /// <summary><c>APPLIANCE_DATABASE_NAME</c>.</summary>
     public string DatabaseName { get; init; } = "appliance";
+
+    /// <summary>Where sealed objects lie; by default on this machine's disk.</summary>
+    public ObjectStoreOptions Objects { get => field ?? new ObjectStoreOptions { Kind = ObjectStoreKind.Disk, Folder = ObjectFolder }; init; }
+
+    public DatabaseOptions Database => new() { Host = DatabaseHost, Port = DatabasePort, Name = DatabaseName };
+
+    public string CertificateFolder => Path.Combine(DataFolder, "certificates");
 
     public string KeyFolder => Path.Combine(DataFolder, "keys");
 

@@ -1,0 +1,220 @@
+using System.IO.Enumeration;
+using System.Runtime.CompilerServices;
+using Appliance.Vault;
+using Microsoft.Win32.SafeHandles;
+
+namespace Appliance.Objects.Disk;
+
+/// <summary>
+/// Objects as files: <c>{team:N}/{last two digits of the id}/{object:N}</c>. An id is a UUIDv7, which begins with the time and ends at random,
+/// so the last digits spread objects over 256 folders. What is being written lies in <c>tmp/</c> until it is complete.
+/// </summary>
+internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
+{
+    const string Unfinished = "tmp";
+
+    readonly DiskThreads _threads = new(16);
+    readonly Lock _opening = new();
+    Roots? _roots;
+
+    sealed record Roots(SafeFileHandle Root, SafeFileHandle Unfinished);
+
+    public Task PrepareAsync(CancellationToken cancellation) => RunAsync(() => { _ = Open(); return true; }, null, cancellation);
+
+    public Task CheckReachableAsync(CancellationToken cancellation) => RunAsync(
+        () =>
+        {
+            // Only a write proves that the disk takes writes.
+            var unfinished = Open().Unfinished;
+            var name = $"probe.{Guid.NewGuid():N}";
+            using (var probe = Posix.CreateFile(unfinished, name))
+            {
+                Posix.Remove(unfinished, name);
+                RandomAccess.Write(probe, "probe"u8, 0);
+            }
+            return true;
+        }, null, cancellation);
+
+    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation) => RunAsync<IObjectWrite>(
+        () =>
+        {
+            var name = $"{key.Team.Value:N}.{key.Object.Value:N}.{Guid.NewGuid():N}";
+            return new DiskWrite(this, _threads, key, Posix.CreateFile(Open().Unfinished, name), name);
+        }, null, cancellation);
+
+    public Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation) => RunAsync(
+        () =>
+        {
+            var file = OpenFile(key) ?? throw new ObjectMissingException(key.Object);
+            var length = RandomAccess.GetLength(file);
+            return new StoredRange(new DiskReadStream(_threads, file, offset, Math.Clamp(length - offset, 0, count)), length);
+        }, null, cancellation);
+
+    public Task<StoredObject?> StatAsync(ObjectKey key, CancellationToken cancellation) => RunAsync(
+        () =>
+        {
+            using var file = OpenFile(key);
+            return file is null ? null : new StoredObject(key, RandomAccess.GetLength(file), new DateTimeOffset(File.GetLastWriteTimeUtc(file)));
+        }, null, cancellation);
+
+    // Not flushed: should a power cut bring the object back, it is an orphan, and the sweeper removes it again.
+    public Task DeleteAsync(ObjectKey key, CancellationToken cancellation) => RunAsync(
+        () =>
+        {
+            using var parent = OpenFolderOf(key, create: false);
+            return parent is not null && Posix.Remove(parent, NameOf(key));
+        }, null, cancellation);
+
+    public async IAsyncEnumerable<StoredObject> ListAsync(TeamId team, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        for (var shard = 0; shard < 256; shard++)
+        {
+            var name = ShardName((byte)shard);
+            foreach (var found in await RunAsync(() => ListShard(team, name), null, cancellation))
+            {
+                yield return found;
+            }
+        }
+    }
+
+    public Task<int> AbortStaleWritesAsync(TeamId team, DateTimeOffset before, CancellationToken cancellation) => RunAsync(
+        () =>
+        {
+            var unfinished = Open().Unfinished;
+            var prefix = $"{team.Value:N}.";
+            return Files(unfinished)
+                .Where(file => file.Name.StartsWith(prefix, StringComparison.Ordinal) && file.Modified < before)
+                .ToList()
+                .Count(file => Posix.Remove(unfinished, file.Name));
+        }, null, cancellation);
+
+    /// <summary>Gives a complete, flushed temporary file its place. Blocks.</summary>
+    internal void Publish(ObjectKey key, string unfinishedName)
+    {
+        using var parent = OpenFolderOf(key, create: true)!;
+        Posix.MoveNew(Open().Unfinished, unfinishedName, parent, NameOf(key));
+        try
+        {
+            Posix.Flush(parent);
+        }
+        catch (IOException)
+        {
+            Posix.Remove(parent, NameOf(key)); // not known to be durable, so it must not be seen
+            throw;
+        }
+    }
+
+    /// <summary>Removes what a write that will not complete has left. Blocks.</summary>
+    internal void Discard(string unfinishedName) => Posix.Remove(Open().Unfinished, unfinishedName);
+
+    internal async Task<T> RunAsync<T>(Func<T> work, ObjectId? id, CancellationToken cancellation)
+    {
+        try
+        {
+            return await _threads.Run(work, cancellation);
+        }
+        catch (Exception error) when (DiskErrors.Known(error))
+        {
+            throw DiskErrors.Translate(error, id);
+        }
+    }
+
+    public void Dispose()
+    {
+        _threads.Dispose();
+        _roots?.Unfinished.Dispose();
+        _roots?.Root.Dispose();
+    }
+
+    Roots Open()
+    {
+        if (_roots is { } open)
+        {
+            return open;
+        }
+        lock (_opening)
+        {
+            return _roots ??= OpenOrCreate();
+        }
+    }
+
+    Roots OpenOrCreate()
+    {
+        SafeFileHandle? root = null;
+        try
+        {
+            if (!Directory.Exists(folder))
+            {
+                Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                DurableFile.FlushFolder(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(folder))!);
+            }
+            root = Posix.OpenRoot(folder);
+            Posix.CreateFolder(root, Unfinished);
+            Posix.Flush(root);
+            return new Roots(root, Posix.OpenFolder(root, Unfinished)!);
+        }
+        catch (Exception error) when (DiskErrors.Known(error))
+        {
+            root?.Dispose();
+            throw new StoreMisconfiguredException(
+                $"The folder for objects, {folder}, cannot be used: {error.Message} Make it a folder that the service's account owns, or set another.",
+                error);
+        }
+    }
+
+    /// <summary>The folder an object lies in; null when it is not there and is not to be created.</summary>
+    SafeFileHandle? OpenFolderOf(ObjectKey key, bool create)
+    {
+        var root = Open().Root;
+        using var team = OpenFolder(root, TeamName(key.Team), create);
+        return team is null ? null : OpenFolder(team, ShardName(key.Object.Value.ToByteArray()[15]), create);
+    }
+
+    static SafeFileHandle? OpenFolder(SafeFileHandle parent, string name, bool create)
+    {
+        var found = Posix.OpenFolder(parent, name);
+        if (found is null && create)
+        {
+            Posix.CreateFolder(parent, name);
+            Posix.Flush(parent); // or a power cut would take the new folder and the durable file within it
+            found = Posix.OpenFolder(parent, name) ?? throw new IOException($"The folder {name} vanished.", Posix.NoEntry);
+        }
+        return found;
+    }
+
+    SafeFileHandle? OpenFile(ObjectKey key)
+    {
+        using var parent = OpenFolderOf(key, create: false);
+        return parent is null ? null : Posix.OpenFile(parent, NameOf(key));
+    }
+
+    List<StoredObject> ListShard(TeamId team, string shard)
+    {
+        using var teamFolder = Posix.OpenFolder(Open().Root, TeamName(team));
+        using var shardFolder = teamFolder is null ? null : Posix.OpenFolder(teamFolder, shard);
+        var found = new List<StoredObject>();
+        if (shardFolder is not null)
+        {
+            foreach (var file in Files(shardFolder))
+            {
+                if (ObjectKey.TryParse($"{TeamName(team)}/{file.Name}", out var key))
+                {
+                    found.Add(new StoredObject(key, file.Length, file.Modified));
+                }
+            }
+        }
+        return found;
+    }
+
+    sealed record FoundFile(string Name, long Length, DateTimeOffset Modified);
+
+    /// <summary>The plain files of an open folder: named by descriptor, so that it is that very folder, whatever its path leads to by now.</summary>
+    static FileSystemEnumerable<FoundFile> Files(SafeFileHandle folder) => new(
+        $"/proc/self/fd/{folder.DangerousGetHandle()}",
+        (ref FileSystemEntry entry) => new FoundFile(entry.FileName.ToString(), entry.Length, entry.LastWriteTimeUtc),
+        new EnumerationOptions { AttributesToSkip = FileAttributes.ReparsePoint | FileAttributes.Directory, IgnoreInaccessible = false });
+
+    static string TeamName(TeamId team) => team.Value.ToString("N");
+    static string NameOf(ObjectKey key) => key.Object.Value.ToString("N");
+    static string ShardName(byte last) => last.ToString("x2");
+}

@@ -1,0 +1,124 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Appliance.Objects.Disk;
+
+/// <summary>
+/// The few system calls that .NET does not offer: those relative to an open folder. With them no name is ever resolved through a link, and a
+/// folder that is exchanged while we work cannot lead us elsewhere (POSIX.1-2008 openat and relatives; Linux renameat2).
+/// </summary>
+internal static partial class Posix
+{
+    public const int NoEntry = 2, Interrupted = 4, Exists = 17, NotDirectory = 20, Invalid = 22, FileTooLarge = 27, NoSpace = 28,
+        TooManyLinks = 40, QuotaExceeded = 122;
+
+    const int ReadOnly = 0, WriteOnly = 1, Create = 0x40, Exclusive = 0x80, CloseOnExec = 0x80000;
+    const int RenameNoReplace = 1;
+    const uint PrivateFile = 0b110_000_000, PrivateFolder = 0b111_000_000;
+
+    // These two differ among Linux architectures (asm-generic has the values of x86; Arm overrides them).
+    static readonly bool Arm = RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm;
+    static readonly int Directory = Arm ? 0x4000 : 0x10000;
+    static readonly int NoFollow = Arm ? 0x8000 : 0x20000;
+
+    /// <summary>Opens the folder a path names. The path itself is the operator's and may lead through links.</summary>
+    public static SafeFileHandle OpenRoot(string path) => Checked(OpenAt(AtCurrentFolder, path, ReadOnly | Directory | CloseOnExec, 0));
+
+    /// <summary>Opens a folder within a folder, or null when it is not there.</summary>
+    public static SafeFileHandle? OpenFolder(SafeFileHandle parent, string name) =>
+        CheckedOrNull(OpenAt(Number(parent), name, ReadOnly | Directory | NoFollow | CloseOnExec, 0));
+
+    /// <summary>Opens a file for reading, or null when it is not there.</summary>
+    public static SafeFileHandle? OpenFile(SafeFileHandle folder, string name) =>
+        CheckedOrNull(OpenAt(Number(folder), name, ReadOnly | NoFollow | CloseOnExec, 0));
+
+    /// <summary>Creates a file (mode 0600) that must not exist yet.</summary>
+    public static SafeFileHandle CreateFile(SafeFileHandle folder, string name) =>
+        Checked(OpenAt(Number(folder), name, WriteOnly | Create | Exclusive | NoFollow | CloseOnExec, PrivateFile));
+
+    /// <summary>Creates a folder (mode 0700); one that is there already is no error.</summary>
+    public static void CreateFolder(SafeFileHandle parent, string name)
+    {
+        if (MakeDirectoryAt(Number(parent), name, PrivateFolder) != 0 && Marshal.GetLastPInvokeError() != Exists)
+        {
+            throw LastError();
+        }
+    }
+
+    /// <summary>Moves a file to a name that must be free.</summary>
+    public static void MoveNew(SafeFileHandle from, string fromName, SafeFileHandle to, string toName)
+    {
+        if (RenameAt2(Number(from), fromName, Number(to), toName, RenameNoReplace) == 0)
+        {
+            return;
+        }
+        if (Marshal.GetLastPInvokeError() != Invalid)
+        {
+            throw LastError();
+        }
+        // Some file systems (NFS) cannot rename without replacing; all of those can link, which never replaces.
+        if (LinkAt(Number(from), fromName, Number(to), toName, 0) != 0)
+        {
+            throw LastError();
+        }
+        Remove(from, fromName);
+    }
+
+    /// <summary>Removes a file; false when it was not there.</summary>
+    public static bool Remove(SafeFileHandle folder, string name)
+    {
+        if (UnlinkAt(Number(folder), name, 0) == 0)
+        {
+            return true;
+        }
+        return Marshal.GetLastPInvokeError() == NoEntry ? false : throw LastError();
+    }
+
+    /// <summary>Returns when file or folder would survive a power cut.</summary>
+    public static void Flush(SafeFileHandle handle)
+    {
+        while (FSync(Number(handle)) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() != Interrupted)
+            {
+                throw LastError();
+            }
+        }
+    }
+
+    const int AtCurrentFolder = -100;
+
+    static int Number(SafeFileHandle handle) => (int)handle.DangerousGetHandle();
+
+    static SafeFileHandle Checked(int descriptor) =>
+        descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : throw LastError();
+
+    static SafeFileHandle? CheckedOrNull(int descriptor) =>
+        descriptor < 0 && Marshal.GetLastPInvokeError() == NoEntry ? null : Checked(descriptor);
+
+    /// <summary>As in .NET's own exceptions, HResult is the errno.</summary>
+    static IOException LastError()
+    {
+        var error = Marshal.GetLastPInvokeError();
+        return new IOException(Marshal.GetPInvokeErrorMessage(error), error);
+    }
+
+    // open and openat are variadic in C; on Linux their integer arguments travel as in any other call.
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int OpenAt(int folder, string name, int flags, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MakeDirectoryAt(int folder, string name, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int RenameAt2(int from, string fromName, int to, string toName, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LinkAt(int from, string fromName, int to, string toName, int flags);
+
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int UnlinkAt(int folder, string name, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FSync(int descriptor);
+}

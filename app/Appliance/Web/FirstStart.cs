@@ -1,0 +1,78 @@
+using System.Security.Cryptography;
+using Appliance.Data;
+using Appliance.Vault;
+
+namespace Appliance.Web;
+
+/// <summary>
+/// Makes the keys that are not there yet, and refuses to start on data that another key sealed. A key is made only where nothing
+/// can have been sealed with it: no database that knows one, no object, no team key. A start that was cut off half way is finished
+/// by the next: a key is on disk before the database is told of it.
+/// </summary>
+public static class FirstStart
+{
+    private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    /// <exception cref="KeyFileException">A key file is missing, unusable, or not the one that this data was sealed with.</exception>
+    /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
+    public static async Task PrepareAsync(Settings settings, CancellationToken cancellationToken)
+    {
+        Directory.CreateDirectory(settings.DataFolder, Private);
+        Directory.CreateDirectory(settings.KeyFolder, Private);
+        await using var services = new ServiceCollection()
+            .AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly).BuildServiceProvider();
+        var database = services.GetRequiredService<Database>();
+
+        await EnsureAsync(database, new Key("appliance_key_id", settings.ApplianceKeyFile, FileKeyProvider.Create, ApplianceKeyId), settings, cancellationToken);
+        await EnsureAsync(database, new Key("ledger_key_id", settings.LedgerKeyFile, TreeHeadSigner.Create, LedgerKeyId), settings, cancellationToken);
+    }
+
+    private static async Task EnsureAsync(Database database, Key key, Settings settings, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        var known = (await session.SqlAsync<string>($"""select value as "Value" from appliance_state where name = {key.Name}""", cancellationToken)).SingleOrDefault();
+        if (!File.Exists(key.File))
+        {
+            if (known is not null || HoldsData(settings))
+            {
+                throw new KeyFileException(key.File, "is missing",
+                    $"This data was made with it{(known is null ? "" : $" (key {known})")} and cannot be used without it: put the file back from the backup of your keys. A new key is made only for an appliance that holds no data.");
+            }
+            key.Create(key.File);
+        }
+        var present = key.Identify(key.File);
+        if (known is null)
+        {
+            // Another process may be at its first start beside this one: whoever comes first decides, and the other then sees it.
+            await session.ExecuteAsync($"insert into appliance_state (name, value) values ({key.Name}, {present}) on conflict do nothing", cancellationToken);
+            known = (await session.SqlAsync<string>($"""select value as "Value" from appliance_state where name = {key.Name}""", cancellationToken)).Single();
+            await session.CommitAsync(cancellationToken);
+        }
+        if (known != present)
+        {
+            throw new KeyFileException(key.File, $"holds key {present}, but this data was made with key {known}",
+                "Put the right file back from the backup of your keys, or point the appliance at the data that belongs to this key.");
+        }
+    }
+
+    /// <summary>Whether something lies here that a key has sealed already, although the database knows of none.</summary>
+    private static bool HoldsData(Settings settings) =>
+        IsFilled(settings.TeamKeyFolder) || (settings.Objects.Folder is { } folder && IsFilled(folder));
+
+    private static bool IsFilled(string folder) =>
+        Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any();
+
+    private static string ApplianceKeyId(string file)
+    {
+        using var provider = FileKeyProvider.Open(file);
+        return provider.KeyId;
+    }
+
+    private static string LedgerKeyId(string file)
+    {
+        using var signer = TreeHeadSigner.Open(file);
+        return Convert.ToHexStringLower(SHA256.HashData(signer.PublicKey));
+    }
+
+    private sealed record Key(string Name, string File, Action<string> Create, Func<string, string> Identify);
+}

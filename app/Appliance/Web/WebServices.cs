@@ -1,0 +1,58 @@
+using Appliance.Objects;
+using Appliance.Vault;
+using Microsoft.AspNetCore.Authorization;
+
+namespace Appliance.Web;
+
+/// <summary>What every capability stands on: the keys and the store, pages, antiforgery, and a policy that denies.</summary>
+public static class WebServices
+{
+    /// <summary>The keys, and everything that is sealed under them. The key files are read when the first of these is asked for.</summary>
+    public static IServiceCollection AddVault(this IServiceCollection services, Settings settings)
+    {
+        services.AddSingleton(_ => FileKeyProvider.Open(settings.ApplianceKeyFile));
+        services.AddSingleton<IKeyProvider>(provider => provider.GetRequiredService<FileKeyProvider>());
+        services.AddSingleton(provider => new TeamKeys(provider.GetRequiredService<IKeyProvider>(), settings.TeamKeyFolder));
+        services.AddSingleton<ObjectSealer>();
+        services.AddSingleton<BlobProtector>();
+        services.AddSingleton(_ => TreeHeadSigner.Open(settings.LedgerKeyFile));
+        return services.AddSealedObjects(settings.Objects);
+    }
+
+    public static IServiceCollection AddWeb(this IServiceCollection services, Settings settings)
+    {
+        services.AddRazorPages(options => options.RootDirectory = "/");
+        services.AddProblemDetails();
+        services.AddAuthentication();
+        services.AddAuthorization(DenyByDefault);
+        services.AddAntiforgery(options =>
+        {
+            options.Cookie.Name = "__Host-appliance-antiforgery";
+            options.Cookie.SecurePolicy = CookieSecurePolicy.Always;
+            options.Cookie.SameSite = SameSiteMode.Strict;
+            options.Cookie.Path = "/";
+            options.HeaderName = "RequestVerificationToken";
+            options.SuppressXFrameOptionsHeader = true; // said for every response, stricter
+        });
+        services.AddSingleton(Assets.Load());
+        services.AddHostedService<EndpointPolicyCheck>();
+        return services;
+    }
+
+    /// <summary>From the outside inwards. What comes after <c>UseAuthorization</c> runs only for who may call the endpoint.</summary>
+    public static void UseWeb(this WebApplication app)
+    {
+        app.UseRouting();
+        app.UseMiddleware<NotFoundOrRefused>();
+        app.UseAuthentication();
+        app.UseAuthorization();
+        app.UseMiddleware<AntiforgeryCheck>();
+    }
+
+    private static void DenyByDefault(AuthorizationOptions options)
+    {
+        var deny = new AuthorizationPolicyBuilder().RequireAssertion(_ => false).Build();
+        options.DefaultPolicy = deny; // an [Authorize] that names no policy
+        options.FallbackPolicy = deny; // an endpoint that says nothing, should one ever get past the check at the start
+    }
+}
