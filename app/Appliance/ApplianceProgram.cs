@@ -1,4 +1,5 @@
 using Appliance.Data;
+using Appliance.Ledger;
 using Appliance.Web;
 
 namespace Appliance;
@@ -9,6 +10,10 @@ public static class ApplianceProgram
     public static async Task<int> RunAsync(string[] args)
     {
         var settings = new Settings { DataFolder = Path.GetFullPath("data"), DatabaseHost = "/tmp" };
+        if (args is ["ledger", .. var rest])
+        {
+            return await LedgerCommands.RunAsync(rest, settings, Console.Out, Console.Error, CancellationToken.None);
+        }
         await FirstStart.PrepareAsync(settings, CancellationToken.None);
         await using var app = Build(settings, args);
         await app.RunAsync();
@@ -30,6 +35,7 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
+        builder.Services.AddLedger(settings);
         adapt?.Invoke(builder);
 
         var app = builder.Build();

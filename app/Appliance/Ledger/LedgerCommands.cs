@@ -32,7 +32,7 @@ public static class LedgerCommands
         {
             var options = Options.Read(args);
             await using var services = new ServiceCollection()
-                .AddDatabase(new DatabaseOptions { Host = settings.DatabaseHost, Port = settings.DatabasePort, Name = settings.DatabaseName }, typeof(LedgerCommands).Assembly)
+                .AddDatabase(settings.Database, typeof(LedgerCommands).Assembly)
                 .BuildServiceProvider();
             using var keys = LedgerKeys.Open(settings.LedgerKeyFile);
             var database = services.GetRequiredService<Database>();

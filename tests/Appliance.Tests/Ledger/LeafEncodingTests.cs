@@ -25,7 +25,7 @@ public sealed class LeafEncodingTests
     public void An_entry_has_the_documented_bytes()
     {
         var expected = Convert.ToHexStringLower(Encoding.ASCII.GetBytes("appliance ledger entry v1\n\0"))
-            + "a0a1a2a3a4a576a788a9aaabacadaeaf" + "0000000000000005" + "010203040506770889 0a0b0c0d0e0f10".Replace(" ", "", StringComparison.Ordinal) + "0001020304050607"
+            + "a0a1a2a3a4a576a788a9aaabacadaeaf" + "0000000000000005" + "0102030405067708890a0b0c0d0e0f10" + "0001020304050607"
             + "01b0b1b2b3b4b576b788b9babbbcbdbebf"
             + "010000000d" + Convert.ToHexStringLower("file.uploaded"u8) + "0100000002c3bc" + "00" + "01000000027b7d";
         Convert.ToHexStringLower(LeafEncoding.Encode(Entry, 5)).ShouldBe(expected);
