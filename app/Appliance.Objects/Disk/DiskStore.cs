@@ -24,14 +24,7 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
     public Task CheckReachableAsync(CancellationToken cancellation) => RunAsync(
         () =>
         {
-            // Only a write proves that the disk takes writes.
-            var unfinished = Open().Unfinished;
-            var name = $"probe.{Guid.NewGuid():N}";
-            using (var probe = Posix.CreateFile(unfinished, name))
-            {
-                Posix.Remove(unfinished, name);
-                RandomAccess.Write(probe, "probe"u8, 0);
-            }
+            Probe(Open().Unfinished);
             return true;
         }, null, cancellation);
 
@@ -143,15 +136,12 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
         SafeFileHandle? root = null;
         try
         {
-            if (!Directory.Exists(folder))
-            {
-                Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                DurableFile.FlushFolder(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(folder))!);
-            }
-            root = Posix.OpenRoot(folder);
+            root = OpenOrCreateRoot();
             Posix.CreateFolder(root, Unfinished);
             Posix.Flush(root);
-            return new Roots(root, Posix.OpenFolder(root, Unfinished)!);
+            var unfinished = Posix.OpenFolder(root, Unfinished)!;
+            Probe(unfinished);
+            return new Roots(root, unfinished);
         }
         catch (Exception error) when (DiskErrors.Known(error))
         {
@@ -160,6 +150,28 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
                 $"The folder for objects, {folder}, cannot be used: {error.Message} Make it a folder that the service's account owns, or set another.",
                 error);
         }
+    }
+
+    /// <summary>Creates one folder at most: a whole path made up would hide a typing error, or a disk that is not mounted.</summary>
+    SafeFileHandle OpenOrCreateRoot()
+    {
+        if (!Directory.Exists(folder))
+        {
+            var path = Path.TrimEndingDirectorySeparator(folder);
+            using var parent = Posix.OpenRoot(Path.GetDirectoryName(path)!);
+            Posix.CreateFolder(parent, Path.GetFileName(path));
+            Posix.Flush(parent);
+        }
+        return Posix.OpenRoot(folder);
+    }
+
+    /// <summary>Only a write proves that the disk takes writes.</summary>
+    static void Probe(SafeFileHandle unfinished)
+    {
+        var name = $"probe.{Guid.NewGuid():N}";
+        using var probe = Posix.CreateFile(unfinished, name);
+        Posix.Remove(unfinished, name);
+        RandomAccess.Write(probe, "probe"u8, 0);
     }
 
     /// <summary>The folder an object lies in; null when it is not there and is not to be created.</summary>

@@ -6,7 +6,11 @@ namespace Appliance.Objects.Disk;
 /// <summary>A temporary file that becomes the object: written, flushed, renamed, and the folder flushed.</summary>
 internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey key, SafeFileHandle file, string name) : IObjectWrite
 {
+    /// <summary>The disk works while the rest is being sealed, and the flush at the end waits for little.</summary>
+    const int FlushStep = 8 << 20;
+
     long _length;
+    long _flushing;
     bool _published;
     bool _disposed;
 
@@ -14,12 +18,22 @@ internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey 
     {
         try
         {
-            await threads.Run(() => RandomAccess.Write(file, bytes.Span, _length), cancellation);
-            _length += bytes.Length;
+            await threads.Run(() => Write(bytes.Span), cancellation);
         }
         catch (Exception error) when (DiskErrors.Known(error))
         {
             throw DiskErrors.Translate(error);
+        }
+    }
+
+    void Write(ReadOnlySpan<byte> bytes)
+    {
+        RandomAccess.Write(file, bytes, _length);
+        _length += bytes.Length;
+        if (_length - _flushing >= FlushStep)
+        {
+            Posix.BeginFlush(file, _flushing, _length - _flushing);
+            _flushing = _length;
         }
     }
 

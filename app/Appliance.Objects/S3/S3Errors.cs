@@ -61,6 +61,10 @@ internal static class S3Errors
         {
             return new ObjectMissingException(missing, error);
         }
+        if (Is(error, "PreconditionFailed", "ConditionalRequestConflict") && id is { } existing)
+        {
+            return new ObjectExistsException(existing, error);
+        }
         if (error.StatusCode == HttpStatusCode.InsufficientStorage || Is(error, "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"))
         {
             return new StoreFullException($"The object store at {at} is full. Nothing was kept of this write; give it more room.", error);

@@ -113,7 +113,6 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
 
     internal async Task PutAsync(ObjectKey key, PartBuffer content, string writeId, CancellationToken cancellation)
     {
-        await RequireAbsentAsync(key, cancellation);
         using var body = content.OpenRead();
         var request = new PutObjectRequest
         {
@@ -181,7 +180,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         }
     }
 
-    /// <summary>Not every store heeds If-None-Match, and Ceph does not on completing an upload, so ask first.</summary>
+    /// <summary>Ceph heeds If-None-Match when an object is put, but not when an upload is completed, so ask first.</summary>
     async Task RequireAbsentAsync(ObjectKey key, CancellationToken cancellation)
     {
         if (await HeadAsync(key, cancellation) is not null)
@@ -207,9 +206,15 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
 
     async Task CreateBucketAsync(CancellationToken cancellation)
     {
+        // The default region is the one that must not be named (CreateBucket's LocationConstraint).
+        var request = new PutBucketRequest { BucketName = _bucket, UseClientRegion = false };
+        if (options.Region != "us-east-1")
+        {
+            request.BucketRegionName = options.Region;
+        }
         try
         {
-            await RunAsync(() => _client.PutBucketAsync(_bucket, cancellation), null, cancellation);
+            await RunAsync(() => _client.PutBucketAsync(request, cancellation), null, cancellation);
         }
         catch (StoreUnavailableException error) when (error.InnerException is AmazonS3Exception { StatusCode: < HttpStatusCode.InternalServerError } s3)
         {

@@ -2,6 +2,7 @@ using Appliance.Objects;
 using Appliance.Objects.Disk;
 using Appliance.Vault;
 using Shouldly;
+using Xunit;
 
 namespace Appliance.Tests.Objects;
 

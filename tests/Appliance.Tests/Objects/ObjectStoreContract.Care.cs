@@ -1,6 +1,7 @@
 using Appliance.Objects;
 using Appliance.Vault;
 using Shouldly;
+using Xunit;
 
 namespace Appliance.Tests.Objects;
 

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Appliance.Objects;
 using Appliance.Vault;
 using Shouldly;
+using Xunit;
 
 namespace Appliance.Tests.Objects;
 

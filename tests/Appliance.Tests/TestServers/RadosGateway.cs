@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Xunit;
 
 namespace Appliance.Tests.TestServers;
 
@@ -22,6 +23,10 @@ public sealed class RadosGateway : IAsyncLifetime
 
     public Uri Plain { get; private set; } = null!;
     public Uri Secure { get; private set; } = null!;
+
+    /// <summary>Everything of the server; it goes with the server.</summary>
+    public string Folder { get; private set; } = "";
+
     public string CertificateAuthorityFile => Path.Combine(_keys, "ca.pem");
 
     public async Task InitializeAsync()
@@ -60,13 +65,14 @@ public sealed class RadosGateway : IAsyncLifetime
     private async Task StartAsync()
     {
         var ports = FreePorts(3);
-        var folder = Path.Combine(Path.GetTempPath(), "radosgw-" + Guid.NewGuid().ToString("N")[..12]);
+        Folder = Path.Combine(Path.GetTempPath(), "radosgw-" + Guid.NewGuid().ToString("N")[..12]);
         _process = Process.Start(new ProcessStartInfo("bash")
         {
             ArgumentList =
             {
-                Script(), "start", folder, $"{ports[0]}", $"{ports[1]}", $"{ports[2]}", Path.Combine(_keys, "server.pem"), Path.Combine(_keys, "server.key"),
+                Script(), "start", Folder, $"{ports[0]}", $"{ports[1]}", $"{ports[2]}", Path.Combine(_keys, "server.pem"), Path.Combine(_keys, "server.key"),
             },
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
