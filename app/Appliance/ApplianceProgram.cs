@@ -1,5 +1,7 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn;
+using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
 
 namespace Appliance;
@@ -36,12 +38,15 @@ public static class ApplianceProgram
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
         builder.Services.AddLedger(settings);
+        builder.Services.AddSignIn();
+        builder.Services.AddSecurityKeys();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapSignIn();
         return app;
     }
 }

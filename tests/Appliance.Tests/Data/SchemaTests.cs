@@ -21,7 +21,8 @@ public sealed class SchemaTests : IAsyncLifetime
         ["appliance_state"] = "facts about the installation",
         ["data_protection_keys"] = "the framework's keys, sealed before they come here",
         ["users"] = "a person can be in several teams",
-        ["ledger_queue"] = "ids of entries to seal, written by a trigger only",
+        ["security_keys"] = "a person's, not a team's",
+        ["security_key_ceremonies"] = "questions to a person's keys, five minutes old at most",
     };
 
     private PostgresCluster _cluster = null!;

@@ -1,0 +1,21 @@
+using Appliance.SignIn.SecurityKeys.Attestation;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Appliance.SignIn.SecurityKeys;
+
+public static class SecurityKeyServices
+{
+    /// <summary>Security keys as the second factor. Needs the database, the settings and Identity's user store.</summary>
+    public static IServiceCollection AddSecurityKeys(this IServiceCollection services, AttestationPolicy attestation = AttestationPolicy.Known)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<IConfigureOptions<IdentityPasskeyOptions>>(provider =>
+            ActivatorUtilities.CreateInstance<SecurityKeyOptions>(provider, attestation));
+        services.AddSingleton<Ceremonies>();
+        services.AddSingleton<KeyRing>();
+        services.AddScoped<ISecurityKeyCeremonies, SecurityKeyCeremonies>();
+        return services;
+    }
+}
