@@ -59,6 +59,7 @@ internal static class SealingBenchmark
     {
         using var process = Process.Start(new ProcessStartInfo("openssl", ["speed", "-seconds", "3", "-bytes", "65536", "-evp", "aes-256-gcm"])
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
