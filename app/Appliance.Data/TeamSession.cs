@@ -18,6 +18,7 @@ public sealed class TeamSession : IAsyncDisposable
 {
     private readonly ApplianceContext _context;
     private readonly IDbContextTransaction _transaction;
+    private Action? _committed;
 
     internal TeamSession(ApplianceContext context, IDbContextTransaction transaction, TeamId? team, UserId? user)
     {
@@ -71,12 +72,16 @@ public sealed class TeamSession : IAsyncDisposable
     /// <summary>Sends the changes so far to the database, inside the open transaction. Nothing is durable before <see cref="CommitAsync"/>.</summary>
     public Task SaveAsync(CancellationToken cancellationToken) => _context.SaveChangesAsync(cancellationToken).Translated();
 
+    /// <summary>Something to do once the change is durable, and only then. It must be quick and must not throw.</summary>
+    public void AfterCommit(Action action) => _committed += action;
+
     /// <summary>Saves and commits; returns once the database has it on disk (synchronous_commit). Afterwards the session is done.</summary>
     public async Task CommitAsync(CancellationToken cancellationToken)
     {
         await SaveAsync(cancellationToken);
         // A request that is cancelled just now must not leave us not knowing whether the change is durable.
         await _transaction.CommitAsync(CancellationToken.None).Translated();
+        _committed?.Invoke();
     }
 
     public async ValueTask DisposeAsync()

@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Files;
+using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.Teams;
@@ -36,6 +37,7 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
+        builder.Services.AddLedger(settings);
         builder.Services.AddSignIn();
         builder.Services.AddSecurityKeys();
         builder.Services.AddTeams();

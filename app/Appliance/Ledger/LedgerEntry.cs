@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Appliance.Data;
 using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
@@ -49,35 +48,3 @@ public sealed record LedgerEvent(string Action, string? Subject = null, IReadOnl
 
 /// <summary>Where a change comes from: the person and the address of the request; both null in a job.</summary>
 public sealed record Origin(UserId? Actor, string? Address);
-
-public static class LedgerAppend
-{
-    /// <summary>The tree of the appliance itself; every other tree is a team's.</summary>
-    public static readonly Guid ApplianceTree = Guid.Empty;
-
-    /// <summary>Writes to the ledger of the session's team. It becomes true together with the change, or not at all.</summary>
-    public static void Record(this TeamSession session, LedgerEvent happened, Origin origin) =>
-        session.Append(session.TeamOrThrow.Value, happened, origin);
-
-    /// <summary>Writes to the appliance's own ledger.</summary>
-    public static void RecordForAppliance(this TeamSession session, LedgerEvent happened, Origin origin) =>
-        session.Append(ApplianceTree, happened, origin);
-
-    private static void Append(this TeamSession session, Guid tree, LedgerEvent happened, Origin origin)
-    {
-        var now = DateTimeOffset.UtcNow;
-        session.Add(new LedgerEntry
-        {
-            Id = Guid.CreateVersion7(now),
-            Tree = tree,
-            At = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)),
-            Actor = origin.Actor,
-            Action = happened.Action,
-            Subject = happened.Subject,
-            Address = origin.Address,
-            Details = happened.Details is null
-                ? "{}"
-                : JsonSerializer.Serialize(new SortedDictionary<string, string?>(happened.Details.ToDictionary(), StringComparer.Ordinal)),
-        });
-    }
-}

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Appliance.Data;
+using Appliance.Ledger;
 using Appliance.Objects;
 using Appliance.Vault;
 using Appliance.Web.Tls;
@@ -25,6 +26,7 @@ internal static class CommandLine
                 [] or ["serve"] => await ServeAsync(Settings.FromEnvironment()),
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
+                ["ledger", .. var rest] => await LedgerCommands.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 _ => Usage(),
             };
         }
@@ -93,10 +95,11 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise]
+            Usage: Appliance [serve | migrate | initialise | ledger …]
               serve       runs the appliance (the default)
               migrate     brings the database's schema up to date, as its owner
               initialise  makes keys and certificates where there are none, and ends
+              ledger      verifies the ledger, or prints its signed heads ("ledger" alone says how)
             """);
         return Misused;
     }

@@ -30,7 +30,6 @@ public sealed class SchemaTests : IAsyncLifetime
         ["recovery_codes"] = "a person's, as MACs",
         ["notices"] = "a person's",
         ["set_up_links"] = "of people who have no account yet",
-        ["ledger_queue"] = "ids of entries to seal, written by a trigger only",
     };
 
     private PostgresCluster _cluster = null!;

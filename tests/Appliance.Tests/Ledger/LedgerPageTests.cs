@@ -1,0 +1,79 @@
+using System.Net;
+using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.Ledger;
+using Appliance.Teams;
+using Appliance.Tests.TestServers;
+using Appliance.Vault;
+using Shouldly;
+using Xunit;
+
+namespace Appliance.Tests.Ledger;
+
+public sealed class LedgerPageTests(ApplianceHost host) : IClassFixture<ApplianceHost>
+{
+    [Fact, Trait("Requirement", "W1")]
+    public async Task An_owner_reads_the_ledger_and_verifies_it()
+    {
+        var owner = await SignedIn.AsAsync(host.Services, host.Settings.Origin);
+        var (team, page) = await TeamAsync(owner);
+        await SealedAsync(team, 2);
+
+        var html = await owner.Client.GetStringAsync(page);
+        html.ShouldContain("Team created");
+        html.ShouldContain("File uploaded");
+        html.ShouldContain("&lt;b&gt;");
+        html.ShouldNotContain("<b>");
+        html.ShouldNotContain("Not sealed yet");
+        html.IndexOf("File uploaded", StringComparison.Ordinal).ShouldBeLessThan(html.IndexOf("Team created", StringComparison.Ordinal), "newest first");
+
+        (await VerifyAsync(owner, page)).ShouldContain("2 sealed entries, none changed");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName,
+            $"set session_replication_role = replica; update ledger_entries set action = 'x' where tree = '{team}' and action = 'file.uploaded'");
+        (await VerifyAsync(owner, page)).ShouldContain("was edited: it is not what was sealed");
+    }
+
+    [Fact, Trait("Requirement", "W1"), Trait("Requirement", "T1")]
+    public async Task To_members_and_strangers_there_is_no_such_page()
+    {
+        var owner = await SignedIn.AsAsync(host.Services, host.Settings.Origin);
+        var member = await SignedIn.AsAsync(host.Services, host.Settings.Origin);
+        var stranger = await SignedIn.AsAsync(host.Services, host.Settings.Origin, owner: true);
+        var (team, page) = await TeamAsync(owner);
+        await using (var session = await host.Database.ForTeamAsync(team, owner.Id, default))
+        {
+            session.Add(new Membership { TeamId = team, UserId = member.Id, Role = Membership.Member, Since = DateTimeOffset.UtcNow, AddedBy = owner.Id });
+            await session.CommitAsync(default);
+        }
+        foreach (var person in new[] { member, stranger })
+        {
+            (await person.Client.GetAsync(page)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await person.Client.PostAsync(page + "?handler=Verify", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        }
+        (await owner.Client.GetAsync("/teams/nowhere/ledger")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        using var nobody = host.Client();
+        (await nobody.GetAsync(page)).StatusCode.ShouldNotBe(HttpStatusCode.OK);
+    }
+
+    private async Task<(TeamId Team, string Page)> TeamAsync(SignedIn owner)
+    {
+        var (team, reference) = (TeamId.New(), Reference.New());
+        await using var session = await host.Database.ForTeamAsync(team, owner.Id, default);
+        session.Add(new Team { Id = team, Reference = reference, Name = "Team", CreatedAt = DateTimeOffset.UtcNow });
+        session.Add(new Membership { TeamId = team, UserId = owner.Id, Role = Membership.Owner, Since = DateTimeOffset.UtcNow, AddedBy = owner.Id });
+        session.Record(new LedgerEvent("team.created"), new Origin(owner.Id, null));
+        session.Record(new LedgerEvent("file.uploaded", null, new Dictionary<string, string?> { ["name"] = "<b>" }), new Origin(owner.Id, "192.0.2.1"));
+        await session.CommitAsync(default);
+        return (team, $"/teams/{reference}/ledger");
+    }
+
+    private Task SealedAsync(TeamId team, long count) => SealerTests.Eventually(async () =>
+        (long)(await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"select count(*) from ledger_leaves where tree = '{team}'"))! == count);
+
+    private static async Task<string> VerifyAsync(SignedIn owner, string page)
+    {
+        using var answer = await owner.Client.PostAsync(page + "?handler=Verify", null);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        return await answer.Content.ReadAsStringAsync();
+    }
+}
