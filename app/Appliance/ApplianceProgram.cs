@@ -1,4 +1,9 @@
 using Appliance.Data;
+using Appliance.Files;
+using Appliance.SignIn;
+using Appliance.SignIn.SecurityKeys;
+using Appliance.Teams;
+using Appliance.Tus;
 using Appliance.Web;
 using Appliance.Web.Metrics;
 
@@ -31,12 +36,20 @@ public static class ApplianceProgram
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
+        builder.Services.AddSignIn();
+        builder.Services.AddSecurityKeys();
+        builder.Services.AddTeams();
+        builder.Services.AddFiles();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
         app.UseWeb();
         app.MapRazorPages();
         app.MapAssets();
+        app.MapSignIn();
+        app.MapDownloads();
+        app.MapFormUploads();
+        app.MapTus();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);

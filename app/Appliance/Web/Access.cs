@@ -17,4 +17,16 @@ public static class Access
 
     /// <summary>The password was right; the second factor is still to come.</summary>
     public const string HalfSignedIn = "half-signed-in";
+
+    /// <summary>Signed in and not locked, though the password may be due for renewal: changing it.</summary>
+    public const string PasswordDue = "password-due";
+
+    /// <summary><see cref="PasswordDue"/>, and the second factor was given again within the last five minutes.</summary>
+    public const string PasswordDueSteppedUp = "password-due-stepped-up";
+
+    /// <summary>Holds a set-up link that works.</summary>
+    public const string SettingUp = "setting-up";
+
+    /// <summary>Chooses a password: signed in, or setting up.</summary>
+    public const string ChoosingPassword = "choosing-password";
 }

@@ -1,0 +1,169 @@
+using Appliance.Data;
+using Appliance.Ledger;
+using Appliance.SignIn;
+using Appliance.SignIn.SecurityKeys;
+using Appliance.Web;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.EntityFrameworkCore;
+
+namespace Appliance.Accounts;
+
+/// <summary>How the person signs in: password, keys, recovery codes.</summary>
+[Authorize(Policy = Access.SignedIn)]
+public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys) : PageModel
+{
+    public IReadOnlyList<SecurityKey> Keys { get; private set; } = [];
+
+    public int CodesLeft { get; private set; }
+
+    public DateTimeOffset? PasswordChangedAt { get; private set; }
+
+    public async Task OnGetAsync(CancellationToken ct)
+    {
+        var id = User.Id();
+        await using (var session = await database.ForApplianceAsync(ct))
+        {
+            CodesLeft = await codes.CountAsync(session, id, ct);
+            PasswordChangedAt = await session.Query<User>().Where(u => u.Id == id).Select(u => u.PasswordChangedAt).SingleAsync(ct);
+        }
+        Keys = await keys.ListAsync(id, ct);
+    }
+}
+
+/// <summary>A new password takes the current one and a key. It ends every other session.</summary>
+[Authorize(Policy = Access.PasswordDueSteppedUp)]
+[RequestSizeLimit(64 * 1024)]
+public sealed class PasswordPage(
+    AccountSession accounts, SignInFlow flow, SignIn.Sessions sessions, SignInSettings settings, TimeProvider clock, IServiceProvider services) : PageModel
+{
+    public string? CurrentProblem { get; private set; }
+
+    public string? Problem { get; private set; }
+
+    public int PasswordLength => settings.PasswordLength;
+
+    public bool Due => User.IsPasswordDue();
+
+    public void OnGet() => Response.Headers.CacheControl = "no-store";
+
+    public async Task<IActionResult> OnPostAsync(string? current, string? password, CancellationToken ct)
+    {
+        Response.Headers.CacheControl = "no-store";
+        var confirmed = await flow.ConfirmPasswordAsync(current, HttpContext, ct);
+        if (!confirmed.Succeeded)
+        {
+            CurrentProblem = confirmed.Problem;
+            Response.StatusCode = confirmed.Wait > TimeSpan.Zero ? StatusCodes.Status429TooManyRequests : StatusCodes.Status200OK;
+            return Page();
+        }
+        if (Due && password == current)
+        {
+            Problem = "The new password is the old one. Choose another.";
+            return Page();
+        }
+        var users = services.GetRequiredService<UserManager<User>>();
+        var user = await users.FindByIdAsync(User.Id().ToString()) ?? throw new InvalidOperationException("The account is gone.");
+        var verdict = await services.GetRequiredService<PasswordPolicy>().CheckAsync(password ?? "", user, ct);
+        if (!verdict.Ok)
+        {
+            Problem = "This password does not meet every rule: " + string.Join("; ", verdict.Reasons.Where(r => !r.Ok).Select(r => r.Text)) + ".";
+            return Page();
+        }
+        await accounts.DisposeAsync();
+        await ChangeAsync(users, password!, ct);
+        return Redirect("/account/security");
+    }
+
+    private async Task ChangeAsync(UserManager<User> users, string password, CancellationToken ct)
+    {
+        // Hashed before the transaction begins, which then is short.
+        var hash = await services.GetRequiredService<PasswordGate>().RunAsync(
+            () => Task.Run(() => services.GetRequiredService<PasswordHasher>().HashPassword(null!, password), ct), ct);
+        var session = await accounts.OpenAsync(ct);
+        var user = await users.FindByIdAsync(User.Id().ToString()) ?? throw new InvalidOperationException("The account is gone.");
+        (user.PasswordHash, user.PasswordChangedAt) = (hash, clock.GetUtcNow());
+        await users.UpdateSecurityStampAsync(user);
+        await sessions.EndOthersAsync(session, user.Id, HttpContext, ct);
+        await sessions.RenewIdentifierAsync(session, HttpContext, ct);
+        // Who knows the password but has not come further yet starts again.
+        await session.ExecuteAsync($"delete from sign_ins where user_id = {user.Id.Value}", ct);
+        session.RecordForAppliance(new LedgerEvent("password.changed", user.Id.ToString()), HttpContext.Origin());
+        await accounts.CommitAsync(ct);
+    }
+}
+
+/// <summary>Ten new recovery codes, which void the old ones and are shown once.</summary>
+[Authorize(Policy = Access.SteppedUp)]
+public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes recoveryCodes, Notices notices) : PageModel
+{
+    public NewCodes? Codes { get; private set; }
+
+    public void OnGet()
+    {
+    }
+
+    public async Task OnPostAsync(CancellationToken ct)
+    {
+        Response.Headers.CacheControl = "no-store";
+        var codes = RecoveryCodes.Make();
+        var session = await accounts.OpenAsync(ct);
+        await recoveryCodes.ReplaceAsync(session, User.Id(), codes, ct);
+        await notices.DismissAsync(session, User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
+        notices.Add(session, User.Id(), Notice.RecoveryCodesUnconfirmed, HttpContext);
+        session.RecordForAppliance(new LedgerEvent("recovery-codes.made", User.Id().ToString()), HttpContext.Origin());
+        await accounts.CommitAsync(ct);
+        Codes = new NewCodes(codes, User.Identity!.Name!, "/account/security");
+    }
+}
+
+/// <summary>Where the person is signed in.</summary>
+[Authorize(Policy = Access.SignedIn)]
+public sealed class SessionsPage(AccountSession accounts, SignIn.Sessions sessions) : PageModel
+{
+    public IReadOnlyList<Session> Sessions { get; private set; } = [];
+
+    public Guid Current => User.SessionId();
+
+    public async Task OnGetAsync(CancellationToken ct) => Sessions = await sessions.ListAsync(User.Id(), ct);
+
+    public async Task<IActionResult> OnPostEndAsync(string? reference, CancellationToken ct)
+    {
+        if (!await sessions.EndAsync(await accounts.OpenAsync(ct), User.Id(), reference ?? "", HttpContext, ct))
+        {
+            return NotFound();
+        }
+        await accounts.CommitAsync(ct);
+        return Redirect("/account/sessions");
+    }
+
+    public async Task<IActionResult> OnPostEndOthersAsync(CancellationToken ct)
+    {
+        await sessions.EndOthersAsync(await accounts.OpenAsync(ct), User.Id(), HttpContext, ct);
+        await accounts.CommitAsync(ct);
+        return Redirect("/account/sessions");
+    }
+}
+
+/// <summary>The appliance's owner lets a person in: a link that works once, for a day. It makes an ordinary account, in no team.</summary>
+[Authorize(Policy = Access.SteppedUp)]
+public sealed class PeoplePage(SetUpLinks links, Settings settings) : PageModel
+{
+    /// <summary>Shown once, on the page that made it.</summary>
+    public string? Link { get; private set; }
+
+    public IActionResult OnGet() => User.IsApplianceOwner() ? Page() : NotFound();
+
+    public async Task<IActionResult> OnPostAsync(CancellationToken ct)
+    {
+        if (!User.IsApplianceOwner())
+        {
+            return NotFound();
+        }
+        Response.Headers.CacheControl = "no-store";
+        Link = new Uri(settings.Origin, "/set-up/" + await links.ForPersonAsync(HttpContext, ct)).ToString();
+        return Page();
+    }
+}

@@ -1,0 +1,17 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Appliance.Files;
+
+public static class FilesServices
+{
+    public static IServiceCollection AddFiles(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(new FileLimits());
+        services.AddSingleton<Folders>();
+        services.AddSingleton<Uploads>();
+        services.AddSingleton<FilesCare>();
+        services.AddHostedService(provider => provider.GetRequiredService<FilesCare>());
+        return services;
+    }
+}

@@ -1,0 +1,206 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Appliance.Data;
+using Appliance.Accounts;
+using Appliance.Vault;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Appliance.SignIn;
+
+/// <summary>Failures under one key: an account from an address, an address, or an account.</summary>
+public sealed class Delay
+{
+    public required byte[] Key { get; init; }
+
+    public required int Failures { get; set; }
+
+    public required DateTimeOffset LastAt { get; set; }
+
+    public required DateTimeOffset BlockedUntil { get; set; }
+}
+
+/// <summary>An address that has signed in to an account.</summary>
+public sealed class Place
+{
+    public required byte[] Key { get; init; }
+
+    public required UserId UserId { get; init; }
+
+    public required DateTimeOffset LastAt { get; init; }
+}
+
+internal sealed class DelayConfiguration : IEntityTypeConfiguration<Delay>, IEntityTypeConfiguration<Place>
+{
+    public void Configure(EntityTypeBuilder<Delay> builder)
+    {
+        builder.ToTable("sign_in_delays");
+        builder.HasKey(d => d.Key);
+    }
+
+    public void Configure(EntityTypeBuilder<Place> builder)
+    {
+        builder.ToTable("sign_in_places");
+        builder.HasKey(p => p.Key);
+        builder.HasOne<User>().WithMany().HasForeignKey(p => p.UserId);
+    }
+}
+
+/// <summary>
+/// Growing delays after failures (NIST SP 800-63B §5.2.2). An attempt is charged as a failure before it is checked and refunded if it was
+/// right, so a thousand attempts at once are a thousand failures. What comes during a delay is refused, not checked and not counted:
+/// nobody can be kept out for good. Names that nobody has are counted like any other.
+/// </summary>
+public sealed class Delays(Database database, BlobProtector protector, TimeProvider clock)
+{
+    /// <summary>An account from one address: 1, 2, 4 … seconds after 3 failures, 15 minutes at most.</summary>
+    private static readonly Rule AccountAndAddress = new(3, TimeSpan.FromMinutes(15));
+
+    /// <summary>An address, whatever names it tries: after 10.</summary>
+    private static readonly Rule AddressAlone = new(10, TimeSpan.FromMinutes(15));
+
+    /// <summary>
+    /// An account, from wherever: after 20, a minute at most, and not for an address that has signed in to it before. A crowd that
+    /// guesses is slowed down; its victim is not kept out.
+    /// </summary>
+    private static readonly Rule AccountAlone = new(20, TimeSpan.FromMinutes(1));
+
+    /// <summary>Failures count half after so long without an attempt.</summary>
+    private static readonly TimeSpan HalfLife = TimeSpan.FromMinutes(30);
+
+    private sealed record Rule(int Free, TimeSpan Longest)
+    {
+        public TimeSpan After(int failures) => failures < Free
+            ? TimeSpan.Zero
+            : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, Math.Min(failures - Free, 30)), Longest.TotalSeconds));
+    }
+
+    /// <summary>What an attempt is counted under. Not the name or the address, but MACs of them.</summary>
+    public sealed record Keys(byte[] Both, byte[] Address, byte[] Account);
+
+    /// <param name="Wait">Zero: go on, the attempt is charged. Otherwise refused, for so long.</param>
+    /// <param name="First">The first to be refused in this delay; the ledger hears of it once.</param>
+    public sealed record Charge(TimeSpan Wait, bool First);
+
+    /// <param name="accountKey">The username as it is looked up, whether anybody has it or not.</param>
+    /// <param name="http">For the address.</param>
+    public Keys For(string accountKey, HttpContext http)
+    {
+        var address = Bucket(http.Connection.RemoteIpAddress);
+        return new Keys(Mac("both", accountKey + "\n" + address), Mac("address", address), Mac("account", accountKey));
+    }
+
+    /// <summary>Counts an attempt as a failure, or refuses it without counting. Commits.</summary>
+    public async Task<Charge> ChargeAsync(Keys keys, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        var now = clock.GetUtcNow();
+        var known = await session.Query<Place>().AnyAsync(p => p.Key == keys.Both, cancellationToken);
+        var rows = await LockAsync(session, keys, now, cancellationToken);
+        var (wait, cause) = Rules(keys, known).Select(r => (Remaining(rows[Hex(r.Key)], r.Rule, now), rows[Hex(r.Key)])).MaxBy(r => r.Item1);
+        if (wait > TimeSpan.Zero)
+        {
+            return new Charge(wait, await TellOnceAsync(session, cause, cancellationToken));
+        }
+        foreach (var (key, rule) in Rules(keys, knownPlace: false))
+        {
+            var row = rows[Hex(key)];
+            row.Failures = Decayed(row, now) + 1;
+            row.LastAt = now;
+            row.BlockedUntil = now + rule.After(row.Failures);
+        }
+        await session.CommitAsync(cancellationToken);
+        return new Charge(TimeSpan.Zero, false);
+    }
+
+    /// <summary>Takes back what <see cref="ChargeAsync"/> counted: the attempt was right.</summary>
+    public async Task RefundAsync(TeamSession session, Keys keys, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        foreach (var row in (await LockAsync(session, keys, now, cancellationToken)).Values)
+        {
+            row.Failures = Math.Max(row.Failures - 1, 0);
+            row.BlockedUntil = row.BlockedUntil < now ? row.BlockedUntil : now;
+        }
+        await session.SaveAsync(cancellationToken);
+    }
+
+    /// <summary>Signed in with every factor: this account from this address starts afresh, and is known from now on.</summary>
+    public async Task ForgiveAsync(TeamSession session, Keys keys, UserId user, CancellationToken cancellationToken)
+    {
+        await RefundAsync(session, keys, cancellationToken);
+        var now = clock.GetUtcNow();
+        var both = keys.Both;
+        await session.ExecuteAsync($"update sign_in_delays set failures = 0 where key = {both}", cancellationToken);
+        await session.ExecuteAsync($"""
+            insert into sign_in_places (key, user_id, last_at) values ({both}, {user.Value}, {now})
+            on conflict (key) do update set user_id = excluded.user_id, last_at = excluded.last_at
+            """, cancellationToken);
+    }
+
+    private static IEnumerable<(byte[] Key, Rule Rule)> Rules(Keys keys, bool knownPlace)
+    {
+        yield return (keys.Both, AccountAndAddress);
+        yield return (keys.Address, AddressAlone);
+        if (!knownPlace)
+        {
+            yield return (keys.Account, AccountAlone);
+        }
+    }
+
+    /// <summary>Never longer than the rule allows, so a clock that is set back keeps nobody out.</summary>
+    private static TimeSpan Remaining(Delay row, Rule rule, DateTimeOffset now)
+    {
+        var wait = row.BlockedUntil - now;
+        return wait <= TimeSpan.Zero || wait > rule.Longest ? TimeSpan.Zero : wait;
+    }
+
+    private static int Decayed(Delay row, DateTimeOffset now)
+    {
+        var since = now - (row.BlockedUntil > row.LastAt ? row.BlockedUntil : row.LastAt);
+        return since <= TimeSpan.Zero ? row.Failures : row.Failures >> (int)Math.Min(since / HalfLife, 30);
+    }
+
+    /// <summary>The three rows, made if need be, locked in the order of their keys so that nobody waits in a circle.</summary>
+    private static async Task<Dictionary<string, Delay>> LockAsync(TeamSession session, Keys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        byte[][] sorted = [.. new[] { keys.Both, keys.Address, keys.Account }.OrderBy(Hex, StringComparer.Ordinal)];
+        await session.ExecuteAsync($"""
+            insert into sign_in_delays (key, failures, last_at, blocked_until)
+            select key, 0, {now}, {now} from unnest({sorted}) as key order by key on conflict do nothing
+            """, cancellationToken);
+        await session.SqlAsync<int>($"""select 1 as "Value" from sign_in_delays where key = any({sorted}) order by key for update""", cancellationToken);
+        return await session.Query<Delay>().Where(d => sorted.Contains(d.Key)).ToDictionaryAsync(d => Hex(d.Key), cancellationToken);
+    }
+
+    /// <summary>Marks the delay as told by moving its last attempt into it.</summary>
+    private static async Task<bool> TellOnceAsync(TeamSession session, Delay row, CancellationToken cancellationToken)
+    {
+        if (row.LastAt >= row.BlockedUntil)
+        {
+            return false;
+        }
+        row.LastAt = row.BlockedUntil;
+        await session.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    /// <summary>An IPv6 customer has at least a /64 (RFC 6177), so that is one address.</summary>
+    private static string Bucket(IPAddress? address)
+    {
+        if (address is null)
+        {
+            return "unknown";
+        }
+        if (address.AddressFamily != AddressFamily.InterNetworkV6 || address.IsIPv4MappedToIPv6)
+        {
+            return (address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address).ToString();
+        }
+        return Convert.ToHexString(address.GetAddressBytes().AsSpan(0, 8));
+    }
+
+    private static string Hex(byte[] key) => Convert.ToHexString(key);
+
+    private byte[] Mac(string kind, string text) => protector.Mac("sign-in-delay-" + kind, Encoding.UTF8.GetBytes(text));
+}

@@ -1,0 +1,80 @@
+using Appliance.Data;
+using Appliance.Ledger;
+using Microsoft.EntityFrameworkCore;
+
+namespace Appliance.SignIn.SecurityKeys;
+
+/// <summary>How a change of a key went.</summary>
+public enum KeyChange
+{
+    Done,
+
+    /// <summary>The person has no such key.</summary>
+    Unknown,
+
+    /// <summary>The name is not one; <see cref="KeyName.Rule"/>.</summary>
+    BadName,
+
+    /// <summary>It is the person's last one: without it nobody could sign in.</summary>
+    LastFactor,
+}
+
+/// <summary>A person's own keys: list, rename, remove. Whoever calls has asked for the factor again where that is due.</summary>
+public sealed class KeyRing(Database database)
+{
+    /// <summary>The person's keys, the oldest first.</summary>
+    public async Task<IReadOnlyList<SecurityKey>> ListAsync(UserId user, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        return await session.Query<SecurityKey>().AsNoTracking().Where(k => k.UserId == user)
+            .OrderBy(k => k.CreatedAt).ThenBy(k => k.Reference).ToListAsync(cancellationToken);
+    }
+
+    /// <summary>One of the person's keys; null: they have none of that reference.</summary>
+    public async Task<SecurityKey?> FindAsync(UserId user, string reference, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        return await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.UserId == user && k.Reference == reference, cancellationToken);
+    }
+
+    public async Task<KeyChange> RenameAsync(UserId user, string reference, string? name, HttpContext http, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        if (await session.Query<SecurityKey>().SingleOrDefaultAsync(k => k.UserId == user && k.Reference == reference, cancellationToken) is not { } key)
+        {
+            return KeyChange.Unknown;
+        }
+        if (!KeyName.TryClean(name, out var clean))
+        {
+            return KeyChange.BadName;
+        }
+        if (clean != key.Name)
+        {
+            var before = key.Name;
+            key.Name = clean;
+            session.RecordForAppliance(KeyEvents.Renamed(key, before), http.Origin());
+            await session.CommitAsync(cancellationToken);
+        }
+        return KeyChange.Done;
+    }
+
+    public async Task<KeyChange> RemoveAsync(UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        // Two removals at once must not take the last two keys: they come one after the other.
+        await session.SqlAsync<Guid>($"""select id as "Value" from users where id = {user.Value} for update""", cancellationToken);
+        var keys = await session.Query<SecurityKey>().Where(k => k.UserId == user).ToListAsync(cancellationToken);
+        if (keys.Find(k => k.Reference == reference) is not { } key)
+        {
+            return KeyChange.Unknown;
+        }
+        if (keys.Count == 1)
+        {
+            return KeyChange.LastFactor;
+        }
+        session.Remove(key);
+        session.RecordForAppliance(KeyEvents.Removed(key), http.Origin());
+        await session.CommitAsync(cancellationToken);
+        return KeyChange.Done;
+    }
+}

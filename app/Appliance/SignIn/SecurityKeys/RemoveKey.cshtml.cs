@@ -1,0 +1,35 @@
+using Appliance.Web;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace Appliance.SignIn.SecurityKeys;
+
+/// <summary>Who removes a key has just touched one.</summary>
+[Authorize(Policy = Access.SteppedUp)]
+public sealed class RemoveKeyModel(KeyRing keys) : PageModel
+{
+    public string? Name { get; private set; }
+
+    public string? Error { get; private set; }
+
+    public async Task<IActionResult> OnGetAsync(string reference, CancellationToken cancellationToken)
+    {
+        Name = (await keys.FindAsync(User.Id(), reference, cancellationToken))?.Name;
+        return Name is null ? NotFound() : Page();
+    }
+
+    public async Task<IActionResult> OnPostAsync(string reference, CancellationToken cancellationToken)
+    {
+        switch (await keys.RemoveAsync(User.Id(), reference, HttpContext, cancellationToken))
+        {
+            case KeyChange.Unknown:
+                return NotFound();
+            case KeyChange.LastFactor:
+                Error = "This is your only key. Without it you could not sign in. Add another one first.";
+                return await OnGetAsync(reference, cancellationToken);
+            default:
+                return LocalRedirect("/account/security");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+using System.Text.Json;
+using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.Ledger;
+using Appliance.SignIn.SecurityKeys.Attestation;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Appliance.SignIn.SecurityKeys;
+
+/// <summary>
+/// Registration and assertion (WebAuthn Level 3 §7.1, §7.2). ASP.NET Core Identity's handler walks the steps; around it stand what it
+/// leaves to its caller: one use of a challenge (<see cref="Ceremonies"/>), sizes and ambiguities (<see cref="CredentialJson"/>), the
+/// attestation statement (<see cref="AttestationVerifier"/>) and the counter (<see cref="SignCounter"/>).
+/// </summary>
+internal sealed class SecurityKeyCeremonies(
+    Database database,
+    Ceremonies ceremonies,
+    Notices notices,
+    IUserStore<User> store,
+    IOptions<IdentityOptions> identity,
+    IOptions<IdentityPasskeyOptions> passkeys,
+    IServiceProvider services,
+    TimeProvider clock) : ISecurityKeyCeremonies
+{
+    private static readonly string[] TransportWords = ["usb", "nfc", "ble", "smart-card", "hybrid", "internal"];
+
+    private const string TooLate = "That took too long, or was answered already. Please try again.";
+    private const string NotAccepted = "The key's answer was not accepted. Nothing was changed. Please try again.";
+    private const string InUse = "This key cannot be added: it is in use already.";
+    private const string Taken = "The credential is registered already (WebAuthn §7.1 step 26).";
+    private const string MayBeCopied =
+        "This key counted backwards, as a copy of it would. It was not accepted and your administrator can see it. Use another key or a recovery code.";
+
+    public async Task<Ceremony> BeginRegistrationAsync(User user, HttpContext http, CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        var entity = new PasskeyUserEntity { Id = user.Id.ToString(), Name = user.Username, DisplayName = user.Username };
+        var made = await Handler(Users(user, session)).MakeCreationOptionsAsync(entity, http);
+        await session.DisposeAsync();
+        return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Registration, made.AttestationState!, http, ct), made.CreationOptionsJson);
+    }
+
+    public async Task<KeyResult> FinishRegistrationAsync(
+        User user, string reference, string credentialJson, string name, HttpContext http, TeamSession session, CancellationToken ct)
+    {
+        if (!KeyName.TryClean(name, out var cleanName))
+        {
+            return new KeyResult(false, KeyName.Rule);
+        }
+        if (await ceremonies.TakeAsync(user.Id, CeremonyPurpose.Registration, reference, http, ct) is not { } state)
+        {
+            return new KeyResult(false, TooLate);
+        }
+        UserPasskeyInfo passkey;
+        var users = Users(user, session);
+        try
+        {
+            CredentialJson.Parse(credentialJson, CeremonyPurpose.Registration);
+            var result = await Handler(users).PerformAttestationAsync(
+                new PasskeyAttestationContext { HttpContext = http, CredentialJson = credentialJson, AttestationState = state });
+            passkey = result.Succeeded ? result.Passkey : throw new AttestationException(Rule(result.Failure), result.Failure);
+        }
+        catch (AttestationException e)
+        {
+            return users.CredentialIsTaken
+                ? await RefuseAsync(user, CeremonyPurpose.Registration, Taken, InUse, http, ct)
+                : await RefuseAsync(user, CeremonyPurpose.Registration, e.Message, NotAccepted, http, ct);
+        }
+        var key = Key(user, passkey, cleanName);
+        // Of two transactions that add the same credential, the second waits here and then finds it taken.
+        var added = await session.ExecuteAsync(
+            $"""
+            insert into security_keys (credential_id, reference, user_id, name, public_key, sign_count, transports, aaguid, attestation_format,
+                is_user_verified, is_backup_eligible, is_backed_up, attestation_object, client_data_json, created_at)
+            values ({key.CredentialId}, {key.Reference}, {key.UserId.Value}, {key.Name}, {key.PublicKey}, {key.SignCount}, {key.Transports}, {key.Aaguid},
+                {key.AttestationFormat}, {key.IsUserVerified}, {key.IsBackupEligible}, {key.IsBackedUp}, {key.AttestationObject}, {key.ClientDataJson},
+                {key.CreatedAt})
+            on conflict (credential_id) do nothing
+            """,
+            ct);
+        if (added == 0)
+        {
+            return await RefuseAsync(user, CeremonyPurpose.Registration, Taken, InUse, http, ct);
+        }
+        session.RecordForAppliance(KeyEvents.Added(key), http.Origin());
+        return new KeyResult(true);
+    }
+
+    public async Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        var made = await Handler(Users(user, session)).MakeRequestOptionsAsync(user, http);
+        await session.DisposeAsync();
+        return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Assertion, made.AssertionState!, http, ct), made.RequestOptionsJson);
+    }
+
+    public async Task<KeyResult> FinishAssertionAsync(
+        User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct)
+    {
+        if (await ceremonies.TakeAsync(user.Id, CeremonyPurpose.Assertion, reference, http, ct) is not { } state)
+        {
+            return new KeyResult(false, TooLate);
+        }
+        CredentialJson credential;
+        try
+        {
+            credential = CredentialJson.Parse(credentialJson, CeremonyPurpose.Assertion);
+            var result = await Handler(Users(user, session)).PerformAssertionAsync(
+                new PasskeyAssertionContext { HttpContext = http, CredentialJson = credentialJson, AssertionState = state });
+            if (!result.Succeeded || result.User.Id != user.Id)
+            {
+                throw new AttestationException(Rule(result.Failure), result.Failure);
+            }
+        }
+        catch (AttestationException e)
+        {
+            return await RefuseAsync(user, CeremonyPurpose.Assertion, e.Message, NotAccepted, http, ct);
+        }
+        // Everything else was right: whoever answered holds the credential's private key.
+        return await CountAsync(user, credential, http, ct);
+    }
+
+    public Task<bool> HasKeyAsync(UserId user, TeamSession session, CancellationToken ct) =>
+        session.Query<SecurityKey>().AnyAsync(k => k.UserId == user, ct);
+
+    private CeremonyUsers Users(User user, TeamSession session) => new(user, session, store, identity, services);
+
+    private PasskeyHandler<User> Handler(CeremonyUsers users) => new(users, passkeys);
+
+    private SecurityKey Key(User user, UserPasskeyInfo passkey, string name)
+    {
+        var attestation = AttestationObject.Parse(passkey.AttestationObject);
+        return new SecurityKey
+        {
+            CredentialId = passkey.CredentialId,
+            Reference = Reference.New(),
+            UserId = user.Id,
+            Name = name,
+            PublicKey = passkey.PublicKey,
+            SignCount = passkey.SignCount,
+            Transports = KnownTransports(passkey.Transports),
+            Aaguid = attestation.Data.Credential!.Aaguid,
+            AttestationFormat = attestation.Format,
+            IsUserVerified = passkey.IsUserVerified,
+            IsBackupEligible = passkey.IsBackupEligible,
+            IsBackedUp = passkey.IsBackedUp,
+            AttestationObject = passkey.AttestationObject,
+            ClientDataJson = passkey.ClientDataJson,
+            CreatedAt = clock.GetUtcNow(),
+        };
+    }
+
+    // §5.8.4. A hint from the browser that only goes back to the browser; of anything else than its few words there is no use.
+    private static string[] KnownTransports(string[]? transports) => [.. TransportWords.Intersect(transports ?? [], StringComparer.Ordinal)];
+
+    // Committed on its own, so that it stays however the caller's transaction ends.
+    private async Task<KeyResult> RefuseAsync(
+        User user, CeremonyPurpose purpose, string rule, string reason, HttpContext http, CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        session.RecordForAppliance(KeyEvents.Refused(user.Id, purpose, rule), http.Origin());
+        await session.CommitAsync(ct);
+        return new KeyResult(false, reason);
+    }
+
+    /// <summary>
+    /// §7.2 steps 22 and 24, in a transaction of their own: what a key has counted stays counted, and an incident stays, however the
+    /// caller's transaction ends. In the caller's, an answer that lost against another one would keep the key's row locked from this one.
+    /// </summary>
+    private async Task<KeyResult> CountAsync(User user, CredentialJson credential, HttpContext http, CancellationToken ct)
+    {
+        var (id, data, now) = (credential.Id, credential.AuthenticatorData!, clock.GetUtcNow());
+        await using var session = await database.ForApplianceAsync(ct);
+        if (await SignCounter.AdvanceAsync(session, id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), now, ct))
+        {
+            await session.CommitAsync(ct);
+            return new KeyResult(true);
+        }
+        var key = await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.CredentialId == id && k.UserId == user.Id, ct);
+        if (key is null)
+        {
+            // Removed by its owner a moment ago.
+            return new KeyResult(false, NotAccepted);
+        }
+        // §6.1.1: a sign, no proof, of a cloned authenticator. Refused, and told to the operator and to the key's owner.
+        await session.ExecuteAsync($"update security_keys set counter_regressed_at = {now} where credential_id = {id}", ct);
+        notices.Add(session, user.Id, Notice.SecurityKeyMayBeCopied, http);
+        session.RecordForAppliance(KeyEvents.CounterRegressed(key, data.SignCount), http.Origin());
+        await session.CommitAsync(ct);
+        return new KeyResult(false, MayBeCopied);
+    }
+
+    // The handler's own words can hold what was sent; what goes to the ledger is ours, or only that it refused.
+    private static string Rule(Exception? failure) => failure switch
+    {
+        null => "Refused.",
+        AttestationException ours => ours.Message,
+        { InnerException: { } inner } => Rule(inner),
+        JsonException => "Credential: not the JSON of a credential.",
+        _ => "The ceremony's checks failed.",
+    };
+}

@@ -1,0 +1,48 @@
+using Appliance.Accounts;
+using Appliance.Data;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Appliance.SignIn;
+
+/// <summary>A person signed in with every factor, in one browser. Its token is known to that browser alone.</summary>
+public sealed class Session
+{
+    public required Guid Id { get; init; }
+
+    /// <summary>Names the session in its person's own list. Opens nothing.</summary>
+    public required string Reference { get; init; }
+
+    /// <summary>SHA-256 of the token in the cookie. Replaced at every change of privilege.</summary>
+    public required byte[] TokenHash { get; set; }
+
+    public required UserId UserId { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>Precise to a minute: not every request is worth a write.</summary>
+    public required DateTimeOffset LastSeenAt { get; set; }
+
+    /// <summary>The end, whatever happens.</summary>
+    public required DateTimeOffset ExpiresAt { get; init; }
+
+    public DateTimeOffset? LockedAt { get; set; }
+
+    /// <summary>When the second factor was last given.</summary>
+    public DateTimeOffset? SteppedUpAt { get; set; }
+
+    public string? Address { get; init; }
+
+    /// <summary>The browser's own words, cut.</summary>
+    public string? Agent { get; init; }
+}
+
+internal sealed class SessionConfiguration : IEntityTypeConfiguration<Session>
+{
+    public void Configure(EntityTypeBuilder<Session> builder)
+    {
+        builder.ToTable("sessions");
+        builder.HasKey(s => s.Id);
+        builder.HasOne<User>().WithMany().HasForeignKey(s => s.UserId);
+    }
+}

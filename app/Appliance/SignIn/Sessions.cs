@@ -1,0 +1,226 @@
+using System.Security.Claims;
+using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.Ledger;
+using Microsoft.EntityFrameworkCore;
+
+namespace Appliance.SignIn;
+
+/// <summary>
+/// The sessions of people, kept in the database and so revocable at once. Methods that take a <see cref="TeamSession"/> work in
+/// the caller's transaction, with their ledger entry; the caller commits.
+/// </summary>
+public sealed class Sessions(Database database, TimeProvider clock, SignInSettings settings)
+{
+    /// <summary>How far two replicas' clocks may be apart.</summary>
+    internal static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan LastSeenPrecision = TimeSpan.FromMinutes(1);
+
+    /// <summary>
+    /// Signs the person in, in this browser: a new token, whatever cookie the browser came with (no fixation). A session that the
+    /// cookie named before is over; sessions in other browsers go on. The second factor was just given, so step-up holds.
+    /// </summary>
+    public async Task StartAsync(TeamSession session, User user, HttpContext http, CancellationToken cancellationToken)
+    {
+        if (SessionCookie.Read(http) is { } old)
+        {
+            await EndAsync(session, session.Query<Session>().Where(s => s.TokenHash == old), http, cancellationToken);
+        }
+        var now = clock.GetUtcNow();
+        var token = Token.New();
+        var row = new Session
+        {
+            Id = Guid.CreateVersion7(now),
+            Reference = Reference.New(),
+            TokenHash = Token.Hash(token),
+            UserId = user.Id,
+            CreatedAt = now,
+            LastSeenAt = now,
+            ExpiresAt = now + settings.Lifetime,
+            SteppedUpAt = now,
+            Address = http.Address(),
+            Agent = http.Agent(),
+        };
+        session.Add(row);
+        await session.SaveAsync(cancellationToken);
+        SessionCookie.Write(http, token);
+        // What this response shows from here on is shown to the person who has just signed in.
+        http.User = Principal(row, user, locked: false, renew: false, steppedUp: true);
+    }
+
+    /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>
+    public Task StepUpAsync(TeamSession session, HttpContext http, CancellationToken cancellationToken) =>
+        RenewAsync(session, http, row => row.SteppedUpAt = clock.GetUtcNow(), cancellationToken);
+
+    /// <summary>
+    /// Opens a locked session, under a new identifier. A touched key steps up as well; a password alone opens the lock and no more.
+    /// </summary>
+    public async Task UnlockAsync(TeamSession session, HttpContext http, bool steppedUp, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        await RenewAsync(
+            session,
+            http,
+            row =>
+            {
+                (row.LockedAt, row.LastSeenAt) = (null, now);
+                row.SteppedUpAt = steppedUp ? now : row.SteppedUpAt;
+            },
+            cancellationToken);
+        session.RecordForAppliance(new LedgerEvent("session.unlocked", http.User.SessionId().ToString("D")), http.Origin());
+    }
+
+    /// <summary>A new identifier for the same session; the old one is worth nothing from the commit on (OWASP ASVS 3.2.1).</summary>
+    public Task RenewIdentifierAsync(TeamSession session, HttpContext http, CancellationToken cancellationToken) =>
+        RenewAsync(session, http, _ => { }, cancellationToken);
+
+    /// <summary>Locks the request's own session.</summary>
+    public async Task LockAsync(HttpContext http, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        await LockAsync(session, http.User.SessionId(), http.Origin(), cancellationToken);
+        await session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>The person's sessions that are not over, the last used one first.</summary>
+    public async Task<IReadOnlyList<Session>> ListAsync(UserId user, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        var now = clock.GetUtcNow();
+        return await session.Query<Session>().AsNoTracking()
+            .Where(s => s.UserId == user && s.ExpiresAt > now)
+            .OrderByDescending(s => s.LastSeenAt).ThenBy(s => s.Id)
+            .ToListAsync(cancellationToken);
+    }
+
+    /// <summary>Ends one of the person's own sessions. False: they have none of that reference.</summary>
+    public async Task<bool> EndAsync(TeamSession session, UserId user, string reference, HttpContext http, CancellationToken cancellationToken) =>
+        await EndAsync(session, session.Query<Session>().Where(s => s.UserId == user && s.Reference == reference), http, cancellationToken) > 0;
+
+    /// <summary>Signs out: ends the request's own session and takes its cookie back.</summary>
+    public async Task EndThisAsync(TeamSession session, HttpContext http, CancellationToken cancellationToken)
+    {
+        var id = http.User.SessionId();
+        await EndAsync(session, session.Query<Session>().Where(s => s.Id == id), http, cancellationToken);
+        SessionCookie.Delete(http);
+    }
+
+    /// <summary>Ends every session of the person but the request's own.</summary>
+    public Task<int> EndOthersAsync(TeamSession session, UserId user, HttpContext http, CancellationToken cancellationToken)
+    {
+        var id = http.User.SessionId();
+        return EndAsync(session, session.Query<Session>().Where(s => s.UserId == user && s.Id != id), http, cancellationToken);
+    }
+
+    public Task<int> EndAllAsync(TeamSession session, UserId user, HttpContext http, CancellationToken cancellationToken) =>
+        EndAsync(session, session.Query<Session>().Where(s => s.UserId == user), http, cancellationToken);
+
+    /// <summary>Removes what nobody can use any more. For a job.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        var now = clock.GetUtcNow();
+        await session.ExecuteAsync($"delete from sessions where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from sign_ins where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from set_up_links where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from sign_in_delays where last_at <= {now.AddDays(-1)} and blocked_until <= {now}", cancellationToken);
+        await session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Whose token this is and what it opens just now; null: nobody's, or the session is over. One query; a write only where the
+    /// last use is over a minute ago or the session has just been idle for too long.
+    /// </summary>
+    internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] tokenHash, HttpContext http, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        var found = await (from s in session.Query<Session>().AsNoTracking()
+                           join u in session.Query<User>().AsNoTracking() on s.UserId equals u.Id
+                           where s.TokenHash == tokenHash
+                           select new { Session = s, User = u }).SingleOrDefaultAsync(cancellationToken);
+        var now = clock.GetUtcNow();
+        if (found is null || !IsAlive(found.Session, now))
+        {
+            return null;
+        }
+        var row = found.Session;
+        var locked = row.LockedAt is not null;
+        if (!locked && now - row.LastSeenAt >= settings.IdleLock)
+        {
+            await LockAsync(session, row.Id, new Origin(row.UserId, http.Address()), cancellationToken);
+            await session.CommitAsync(cancellationToken);
+            locked = true;
+        }
+        else if (!locked && now - row.LastSeenAt >= LastSeenPrecision)
+        {
+            await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
+            await session.CommitAsync(cancellationToken);
+        }
+        var renew = settings.PasswordAge is { } age && found.User.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
+        return Principal(row, found.User, locked, renew, !locked && IsSteppedUp(row, now));
+    }
+
+    /// <summary>
+    /// A clock that was set back would lengthen every session's life: what was made or used in the future is over.
+    /// </summary>
+    private static bool IsAlive(Session row, DateTimeOffset now) =>
+        now < row.ExpiresAt && row.CreatedAt <= now + ClockTolerance && row.LastSeenAt <= now + ClockTolerance;
+
+    private bool IsSteppedUp(Session row, DateTimeOffset now) =>
+        row.SteppedUpAt is { } at && at <= now + ClockTolerance && now - at < settings.StepUp;
+
+    private static ClaimsPrincipal Principal(Session row, User user, bool locked, bool renew, bool steppedUp)
+    {
+        var identity = new ClaimsIdentity(SessionAuthenticationHandler.Scheme);
+        identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, row.UserId.ToString()));
+        identity.AddClaim(new Claim(ClaimTypes.Name, user.Username));
+        identity.AddClaim(new Claim(SignedInPerson.SessionClaim, row.Id.ToString("D")));
+        identity.AddClaim(new Claim(SignedInPerson.StateClaim, locked ? SignedInPerson.Locked : renew ? SignedInPerson.PasswordDue : SignedInPerson.Open));
+        if (steppedUp)
+        {
+            identity.AddClaim(new Claim(SignedInPerson.SteppedUpClaim, "true"));
+        }
+        if (user.Owner)
+        {
+            identity.AddClaim(new Claim(SignedInPerson.OwnerClaim, "true"));
+        }
+        return new ClaimsPrincipal(identity);
+    }
+
+    private async Task LockAsync(TeamSession session, Guid id, Origin origin, CancellationToken cancellationToken)
+    {
+        // Of many requests that find the session idle, one locks it and tells the ledger.
+        var now = clock.GetUtcNow();
+        if (await session.ExecuteAsync($"update sessions set locked_at = {now} where id = {id} and locked_at is null", cancellationToken) > 0)
+        {
+            session.RecordForAppliance(new LedgerEvent("session.locked", id.ToString("D")), origin);
+        }
+    }
+
+    private static async Task RenewAsync(TeamSession session, HttpContext http, Action<Session> change, CancellationToken cancellationToken)
+    {
+        var id = http.User.SessionId();
+        var row = await session.Query<Session>().SingleOrDefaultAsync(s => s.Id == id, cancellationToken)
+            ?? throw new ConcurrentChangeException(new InvalidOperationException("The session ended meanwhile."));
+        var token = Token.New();
+        row.TokenHash = Token.Hash(token);
+        change(row);
+        await session.SaveAsync(cancellationToken);
+        SessionCookie.Write(http, token);
+    }
+
+    private static async Task<int> EndAsync(TeamSession session, IQueryable<Session> which, HttpContext http, CancellationToken cancellationToken)
+    {
+        var rows = await which.ToListAsync(cancellationToken);
+        foreach (var row in rows)
+        {
+            session.Remove(row);
+            session.RecordForAppliance(
+                new LedgerEvent("session.ended", row.Id.ToString("D"), new Dictionary<string, string?>(StringComparer.Ordinal) { ["user"] = row.UserId.ToString() }),
+                http.Origin());
+        }
+        await session.SaveAsync(cancellationToken);
+        return rows.Count;
+    }
+}

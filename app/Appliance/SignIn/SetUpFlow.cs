@@ -1,0 +1,136 @@
+using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.Ledger;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
+
+namespace Appliance.SignIn;
+
+/// <summary>
+/// From a set-up link to an account: names and password, then the first key, which makes account, key, recovery codes and session in one
+/// transaction. A set-up that was left half way has made nothing: the link goes on where it was, or runs out.
+/// </summary>
+public sealed class SetUpFlow
+{
+    private readonly AccountSession _accounts;
+    private readonly SetUpLinks _links;
+    private readonly PasswordPolicy _policy;
+    private readonly PasswordHasher _hasher;
+    private readonly PasswordGate _gate;
+    private readonly RecoveryCodes _codes;
+    private readonly Notices _notices;
+    private readonly Sessions _sessions;
+    private readonly ISecurityKeyCeremonies _keys;
+    private readonly TimeProvider _clock;
+
+    internal SetUpFlow(IServiceProvider services)
+    {
+        _accounts = services.GetRequiredService<AccountSession>();
+        _links = services.GetRequiredService<SetUpLinks>();
+        _policy = services.GetRequiredService<PasswordPolicy>();
+        _hasher = services.GetRequiredService<PasswordHasher>();
+        _gate = services.GetRequiredService<PasswordGate>();
+        _codes = services.GetRequiredService<RecoveryCodes>();
+        _notices = services.GetRequiredService<Notices>();
+        _sessions = services.GetRequiredService<Sessions>();
+        _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+        _clock = services.GetRequiredService<TimeProvider>();
+    }
+
+    /// <summary>The request's link; null: it stopped working meanwhile.</summary>
+    public async Task<SetUpLink?> LinkAsync(HttpContext http, CancellationToken ct) =>
+        await _links.FindAsync(await _accounts.OpenAsync(ct), SessionCookie.Read(http, SetUpHandler.Cookie), ct);
+
+    /// <summary>The account as the link has it so far, for its first key; null: not entered yet.</summary>
+    public async Task<User?> DraftAsync(HttpContext http, CancellationToken ct) => (await LinkAsync(http, ct))?.ToUser(_clock.GetUtcNow());
+
+    /// <summary>Keeps what was entered with the link. Answers what is wrong with it, by field; empty: nothing.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> AccountAsync(
+        string? username, string? email, string? password, HttpContext http, CancellationToken ct)
+    {
+        var problems = new Dictionary<string, string>(StringComparer.Ordinal);
+        var name = username?.Trim() ?? "";
+        var mail = string.IsNullOrWhiteSpace(email) ? null : email.Trim();
+        if (NameKey.UsernameProblem(name) is { } nameProblem)
+        {
+            problems["Username"] = nameProblem;
+        }
+        if (mail is not null && NameKey.EmailProblem(mail) is { } mailProblem)
+        {
+            problems["Email"] = mailProblem;
+        }
+        var verdict = _policy.Check(password ?? "", [name, mail]);
+        if (!verdict.Ok)
+        {
+            problems["Password"] = "This password does not meet every rule: " + string.Join("; ", verdict.Reasons.Where(r => !r.Ok).Select(r => r.Text)) + ".";
+        }
+        if (problems.Count > 0)
+        {
+            return problems;
+        }
+        var nameKey = NameKey.Of(name);
+        if (await (await _accounts.OpenAsync(ct)).Query<User>().AnyAsync(u => u.UsernameKey == nameKey, ct))
+        {
+            problems["Username"] = "This username is taken. Choose another one.";
+            return problems;
+        }
+        await _accounts.DisposeAsync();
+        var hash = await _gate.RunAsync(() => Task.Run(() => _hasher.HashPassword(null!, password!), ct), ct);
+        if (await LinkAsync(http, ct) is not { } link)
+        {
+            problems["Username"] = "This link does not work any more.";
+            return problems;
+        }
+        (link.Username, link.UsernameKey, link.PasswordHash) = (name, nameKey, hash);
+        (link.Email, link.EmailKey) = (mail, mail is null ? null : NameKey.Of(mail));
+        await _accounts.CommitAsync(ct);
+        return problems;
+    }
+
+    /// <summary>Makes the account with its first key, signs the person in and answers with their recovery codes.</summary>
+    public async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishAsync(
+        string? ceremony, string? credential, string? keyName, HttpContext http, CancellationToken ct)
+    {
+        var link = await LinkAsync(http, ct);
+        if (link?.ToUser(_clock.GetUtcNow()) is not { } user)
+        {
+            return (new SignInResult("This link does not work any more."), []);
+        }
+        var session = await _accounts.OpenAsync(ct);
+        if (!await _links.UseAsync(session, link, ct))
+        {
+            return (new SignInResult("This link was used meanwhile."), []);
+        }
+        try
+        {
+            session.Add(user);
+            await session.SaveAsync(ct);
+        }
+        catch (DuplicateException)
+        {
+            await _accounts.DisposeAsync();
+            return (new SignInResult("Somebody took this username meanwhile. Go back and choose another one."), []);
+        }
+        var added = await _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", SignInFlow.KeyName(keyName), http, session, ct);
+        if (!added.Succeeded)
+        {
+            // Nothing was made, and the link still works.
+            await _accounts.DisposeAsync();
+            return (new SignInResult(added.Reason ?? "The key was not accepted. Try again."), []);
+        }
+        var codes = RecoveryCodes.Make();
+        await _codes.ReplaceAsync(session, user.Id, codes, ct);
+        _notices.Add(session, user.Id, Notice.RecoveryCodesUnconfirmed, http);
+        var origin = new Origin(user.Id, http.Address());
+        session.RecordForAppliance(
+            new LedgerEvent("account.created", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = user.Username, ["owner"] = user.Owner ? "true" : "false" }), origin);
+        session.RecordForAppliance(new LedgerEvent("recovery-codes.made", user.Id.ToString()), origin);
+        await _sessions.StartAsync(session, user, http, ct);
+        session.RecordForAppliance(
+            new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = "first-key" }), origin);
+        await session.ExecuteAsync($"update set_up_links set username = null, username_key = null, email = null, email_key = null, password_hash = null where id = {link.Id}", ct);
+        await _accounts.CommitAsync(ct);
+        SessionCookie.Delete(http, SetUpHandler.Cookie);
+        return (SignInResult.Done, codes);
+    }
+}

@@ -1,0 +1,167 @@
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.Ledger;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+using Microsoft.Extensions.Options;
+
+namespace Appliance.SignIn;
+
+/// <summary>A one-time link that lets one person in, and what they have entered so far. There is no account before its first key.</summary>
+public sealed class SetUpLink
+{
+    public required Guid Id { get; init; }
+
+    /// <summary>Names the link in the list of whoever made it. Opens nothing.</summary>
+    public required string Reference { get; init; }
+
+    public required byte[] TokenHash { get; init; }
+
+    /// <summary>Makes the first owner.</summary>
+    public required bool Owner { get; init; }
+
+    public UserId? MadeBy { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public required DateTimeOffset ExpiresAt { get; init; }
+
+    public DateTimeOffset? UsedAt { get; init; }
+
+    /// <summary>The id that the account will have, so that the first key can be made for it.</summary>
+    public required UserId UserId { get; init; }
+
+    public string? Username { get; set; }
+
+    public string? UsernameKey { get; set; }
+
+    public string? Email { get; set; }
+
+    public string? EmailKey { get; set; }
+
+    public string? PasswordHash { get; set; }
+
+    /// <summary>The account as it will be; null: not entered yet.</summary>
+    internal User? ToUser(DateTimeOffset now) => Username is null || UsernameKey is null || PasswordHash is null ? null : new User
+    {
+        Id = UserId,
+        Username = Username,
+        UsernameKey = UsernameKey,
+        Email = Email,
+        EmailKey = EmailKey,
+        PasswordHash = PasswordHash,
+        PasswordChangedAt = now,
+        SecurityStamp = Data.Reference.New(),
+        ConcurrencyStamp = Data.Reference.New(),
+        TwoFactorEnabled = true,
+        Owner = Owner,
+        CreatedAt = now,
+    };
+}
+
+internal sealed class SetUpLinkConfiguration : IEntityTypeConfiguration<SetUpLink>
+{
+    public void Configure(EntityTypeBuilder<SetUpLink> builder)
+    {
+        builder.ToTable("set_up_links");
+        builder.HasKey(l => l.Id);
+    }
+}
+
+public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSettings settings)
+{
+    /// <summary>At the start: a link for the first owner where there is nobody yet. Links of earlier starts stop working. Null: there is somebody.</summary>
+    public async Task<string?> ForFirstOwnerAsync(CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        if (await session.Query<User>().AnyAsync(ct))
+        {
+            return null;
+        }
+        await session.ExecuteAsync($"delete from set_up_links where owner", ct);
+        var token = Add(session, owner: true, madeBy: null);
+        await session.CommitAsync(ct);
+        return token;
+    }
+
+    /// <summary>A link for a further person. Its token is told once; the ledger hears of the link.</summary>
+    public async Task<string> ForPersonAsync(HttpContext http, CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        var token = Add(session, owner: false, http.User.Id());
+        session.RecordForAppliance(new LedgerEvent("set-up-link.made"), http.Origin());
+        await session.CommitAsync(ct);
+        return token;
+    }
+
+    /// <summary>The link, if it works: not used, not too old.</summary>
+    public async Task<SetUpLink?> FindAsync(TeamSession session, byte[]? tokenHash, CancellationToken ct)
+    {
+        var now = clock.GetUtcNow();
+        var link = tokenHash is null ? null : await session.Query<SetUpLink>().SingleOrDefaultAsync(l => l.TokenHash == tokenHash, ct);
+        return link is { UsedAt: null } && now < link.ExpiresAt && link.CreatedAt <= now + Sessions.ClockTolerance
+            // Once there is an owner, no other first owner is made.
+            && !(link.Owner && await session.Query<User>().AnyAsync(ct)) ? link : null;
+    }
+
+    /// <summary>Uses the link up. Of two at once, one wins: the row's lock decides, and the other sees it used.</summary>
+    public async Task<bool> UseAsync(TeamSession session, SetUpLink link, CancellationToken ct)
+    {
+        var now = clock.GetUtcNow();
+        return await session.ExecuteAsync(
+            $"update set_up_links set used_at = {now} where id = {link.Id} and used_at is null and expires_at > {now}", ct) == 1;
+    }
+
+    private string Add(TeamSession session, bool owner, UserId? madeBy)
+    {
+        var now = clock.GetUtcNow();
+        var token = Token.New();
+        session.Add(new SetUpLink
+        {
+            Id = Guid.CreateVersion7(now),
+            Reference = Reference.New(),
+            TokenHash = Token.Hash(token),
+            Owner = owner,
+            MadeBy = madeBy,
+            CreatedAt = now,
+            ExpiresAt = now + settings.SetUpLink,
+            UserId = UserId.New(),
+        });
+        return token;
+    }
+}
+
+/// <summary>Tells who holds a set-up link that works. The token is in a cookie by then, out of the address.</summary>
+internal sealed class SetUpHandler(
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logs, UrlEncoder encoder, Database database, SetUpLinks links)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, logs, encoder)
+{
+    public new const string Scheme = "set-up";
+    public const string Cookie = "__Host-appliance-set-up";
+    public const string LinkClaim = "set-up-link";
+
+    protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        if (SessionCookie.Read(Context, Cookie) is not { } hash)
+        {
+            return AuthenticateResult.NoResult();
+        }
+        await using var session = await database.ForApplianceAsync(Context.RequestAborted);
+        if (await links.FindAsync(session, hash, Context.RequestAborted) is not { } link)
+        {
+            return AuthenticateResult.Fail("The set-up link does not work.");
+        }
+        var identity = new ClaimsIdentity(Scheme);
+        identity.AddClaim(new Claim(LinkClaim, link.Id.ToString("D")));
+        return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(identity), Scheme));
+    }
+
+    protected override Task HandleChallengeAsync(AuthenticationProperties properties)
+    {
+        Response.Redirect("/set-up/over");
+        return Task.CompletedTask;
+    }
+}

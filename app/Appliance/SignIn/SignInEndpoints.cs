@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Threading.RateLimiting;
+using Appliance.Accounts;
+using Appliance.Web;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Appliance.SignIn;
+
+/// <summary>How often one person may have passwords estimated: as fast as one types.</summary>
+internal sealed class PasswordCheckLimit : IDisposable
+{
+    private readonly PartitionedRateLimiter<string> _limit = PartitionedRateLimiter.Create<string, string>(who =>
+        RateLimitPartition.GetTokenBucketLimiter(who, _ => new TokenBucketRateLimiterOptions
+        {
+            TokenLimit = 40,
+            TokensPerPeriod = 4,
+            ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+            QueueLimit = 0,
+        }));
+
+    public bool Allows(string who)
+    {
+        using var lease = _limit.AttemptAcquire(who);
+        return lease.IsAcquired;
+    }
+
+    public void Dispose() => _limit.Dispose();
+}
+
+public static class SignInEndpoints
+{
+    /// <summary>What is not a page: signing out, locking, dismissing a notice, and the password helper.</summary>
+    public static void MapSignIn(this IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/sign-out", SignOutAsync).RequireAuthorization(Access.Locked);
+        routes.MapPost("/lock", LockAsync).RequireAuthorization(Access.Locked);
+        routes.MapPost("/notices/{reference}/dismiss", DismissAsync).RequireAuthorization(Access.SignedIn);
+        routes.MapPost("/account/recovery-codes/stored", StoredAsync).RequireAuthorization(Access.SignedIn);
+        routes.MapPost("/password/check", CheckAsync).RequireAuthorization(Access.ChoosingPassword);
+        routes.MapGet("/password/suggest", Suggest).RequireAuthorization(Access.ChoosingPassword);
+    }
+
+    private static async Task<IResult> SignOutAsync(HttpContext http, AccountSession accounts, Sessions sessions, CancellationToken ct)
+    {
+        await sessions.EndThisAsync(await accounts.OpenAsync(ct), http, ct);
+        await accounts.CommitAsync(ct);
+        // Nothing of the session stays in the browser (W3C Clear Site Data §3.1).
+        http.Response.Headers["Clear-Site-Data"] = "\"cache\", \"storage\"";
+        return Results.Redirect("/sign-in");
+    }
+
+    private static async Task<IResult> LockAsync(HttpContext http, Sessions sessions, CancellationToken ct)
+    {
+        await sessions.LockAsync(http, ct);
+        return Results.Redirect("/locked");
+    }
+
+    private static async Task<IResult> DismissAsync(string reference, [FromForm(Name = "return")] string? back, HttpContext http, Notices notices, CancellationToken ct) =>
+        await notices.DismissAsync(http.User.Id(), reference, ct) ? Results.Redirect(ReturnPath.Local(back)) : Results.NotFound();
+
+    /// <summary>The person says that they have their recovery codes.</summary>
+    private static async Task<IResult> StoredAsync(
+        [FromForm] string? stored, [FromForm(Name = "return")] string? back, HttpContext http, AccountSession accounts, Notices notices, CancellationToken ct)
+    {
+        if (stored == "true")
+        {
+            await notices.DismissAsync(await accounts.OpenAsync(ct), http.User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
+            await accounts.CommitAsync(ct);
+        }
+        return Results.Redirect(ReturnPath.Local(back));
+    }
+
+    private sealed record CheckAnswer(bool Ok, IReadOnlyList<PasswordReason> Reasons, double Bits);
+
+    /// <summary>Helps while typing; the same rules are applied again when the form is sent.</summary>
+    private static async Task<IResult> CheckAsync(
+        [FromForm] string? password,
+        [FromForm] string? username,
+        [FromForm] string? email,
+        HttpContext http,
+        UserManager<User> users,
+        PasswordPolicy policy,
+        PasswordCheckLimit limit,
+        CancellationToken ct)
+    {
+        var id = http.User.IdOrNull();
+        if (!limit.Allows(id?.ToString() ?? http.User.FindFirst(SetUpHandler.LinkClaim)!.Value))
+        {
+            http.Response.Headers.RetryAfter = 1.ToString(CultureInfo.InvariantCulture);
+            return Results.Problem(statusCode: StatusCodes.Status429TooManyRequests, title: "Too many checks at once. Wait a second.");
+        }
+        var verdict = id is { } signedIn && await users.FindByIdAsync(signedIn.ToString()) is { } user
+            ? await policy.CheckAsync(password ?? "", user, ct)
+            : policy.Check(password ?? "", [Bounded(username), Bounded(email)]);
+        return Results.Json(new CheckAnswer(verdict.Ok, verdict.Reasons, verdict.Bits));
+    }
+
+    private static string? Bounded(string? text) => text is { Length: <= NameKey.LongestEmail } ? text : null;
+
+    private static IResult Suggest(HttpContext http)
+    {
+        http.Response.Headers.CacheControl = "no-store";
+        return Results.Json(new { passphrase = Passphrases.Make() });
+    }
+}

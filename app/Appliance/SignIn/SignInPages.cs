@@ -1,0 +1,226 @@
+using System.Globalization;
+using Appliance.SignIn.SecurityKeys;
+using Appliance.Web;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+
+namespace Appliance.SignIn;
+
+/// <summary>What the pages of signing in share: where to go afterwards, and what went wrong.</summary>
+[RequestSizeLimit(256 * 1024)]
+public abstract class SignInPageModel : PageModel
+{
+    /// <summary>A local path.</summary>
+    public string Return { get; private set; } = "/";
+
+    public string? Problem { get; protected set; }
+
+    public override void OnPageHandlerSelected(Microsoft.AspNetCore.Mvc.Filters.PageHandlerSelectedContext context)
+    {
+        // From the form where one was sent: what the page put there, not what a link says.
+        Return = ReturnPath.Local(Request.HasFormContentType ? Request.Form["return"].ToString() : Request.Query["return"].ToString());
+        Response.Headers.CacheControl = "no-store";
+    }
+
+    /// <summary>Shows the page again with what went wrong; 429 (RFC 6585 §4) where the attempt was refused unchecked.</summary>
+    protected PageResult Again(SignInResult result)
+    {
+        Problem = result.Problem;
+        if (result.Wait > TimeSpan.Zero)
+        {
+            Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            Response.Headers.RetryAfter = Math.Ceiling(result.Wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        }
+        return Page();
+    }
+
+    protected RedirectResult To(string page) => Redirect(Return == "/" ? page : $"{page}?return={Uri.EscapeDataString(Return)}");
+
+    protected Dictionary<string, string> ReturnField => new(StringComparer.Ordinal) { ["return"] = Return };
+}
+
+[AllowAnonymous]
+public sealed class SignInPage(SignInFlow flow) : SignInPageModel
+{
+    public string? Username { get; private set; }
+
+    public void OnGet()
+    {
+    }
+
+    public async Task<IActionResult> OnPostAsync(string? username, string? password, CancellationToken ct)
+    {
+        var result = await flow.PasswordAsync(username?.Trim(), password, HttpContext, ct);
+        Username = username;
+        return result.Succeeded ? To("/sign-in/key") : Again(result);
+    }
+}
+
+[Authorize(Policy = Access.HalfSignedIn)]
+public sealed class SignInKeyPage(SignInFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
+{
+    public string Username { get; private set; } = "";
+
+    public KeyPrompt Prompt { get; private set; } = null!;
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        var (user, next) = await flow.HalfSignedInAsync(HttpContext, ct);
+        if (next != NextFactor.Key)
+        {
+            return To(next == NextFactor.Enrol ? "/sign-in/enrol" : "/sign-in/recovery");
+        }
+        Username = user.Username;
+        Prompt = new KeyPrompt
+        {
+            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
+            Starts = true,
+            Error = Problem,
+            Fields = ReturnField,
+        };
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, CancellationToken ct)
+    {
+        var result = await flow.KeyAsync(reference, credential, HttpContext, ct);
+        if (result.Succeeded)
+        {
+            return Redirect(Return);
+        }
+        Again(result);
+        return await OnGetAsync(ct);
+    }
+}
+
+[Authorize(Policy = Access.HalfSignedIn)]
+public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
+{
+    public void OnGet()
+    {
+    }
+
+    public async Task<IActionResult> OnPostAsync(string? code, CancellationToken ct)
+    {
+        var result = await flow.RecoveryCodeAsync(code, HttpContext, ct);
+        return result.Succeeded ? Redirect(Return) : Again(result);
+    }
+}
+
+/// <summary>The first key of somebody who has neither key nor codes: the only thing that their password opens.</summary>
+[Authorize(Policy = Access.HalfSignedIn)]
+public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
+{
+    public KeyPrompt Prompt { get; private set; } = null!;
+
+    public NewCodes? Codes { get; private set; }
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        var (user, next) = await flow.HalfSignedInAsync(HttpContext, ct);
+        if (next != NextFactor.Enrol)
+        {
+            return To("/sign-in/key");
+        }
+        Prompt = new KeyPrompt
+        {
+            Ceremony = await keys.BeginRegistrationAsync(user, HttpContext, ct),
+            Adds = true,
+            Button = "Add security key",
+            Name = "Security key",
+            Error = Problem,
+            Fields = ReturnField,
+        };
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, string? name, CancellationToken ct)
+    {
+        var (result, codes) = await flow.EnrolAsync(reference, credential, name, HttpContext, ct);
+        if (!result.Succeeded)
+        {
+            Again(result);
+            return await OnGetAsync(ct);
+        }
+        Codes = new NewCodes(codes, User.Identity!.Name!, Return);
+        return Page();
+    }
+}
+
+/// <summary>A locked session: open to nothing but a key, the password, or signing out.</summary>
+[Authorize(Policy = Access.Locked)]
+public sealed class LockedPage(SignInFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, SignInSettings settings) : SignInPageModel
+{
+    public KeyPrompt? Prompt { get; private set; }
+
+    public string Username => User.Identity!.Name!;
+
+    public int Minutes => (int)settings.IdleLock.TotalMinutes;
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        if (!User.IsLocked())
+        {
+            return Redirect(Return);
+        }
+        var (user, hasKey) = await people.SignedInAsync(HttpContext, ct);
+        Prompt = !hasKey ? null : new KeyPrompt
+        {
+            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
+            Button = "Unlock with key",
+            Error = Problem,
+            Action = "?handler=Key",
+            Fields = ReturnField,
+        };
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostKeyAsync(string? reference, string? credential, CancellationToken ct) =>
+        await DoneAsync(await flow.UnlockWithKeyAsync(reference, credential, HttpContext, ct), ct);
+
+    public async Task<IActionResult> OnPostPasswordAsync(string? password, CancellationToken ct) =>
+        await DoneAsync(await flow.UnlockWithPasswordAsync(password, HttpContext, ct), ct);
+
+    private async Task<IActionResult> DoneAsync(SignInResult result, CancellationToken ct)
+    {
+        if (result.Succeeded)
+        {
+            return Redirect(Return);
+        }
+        Again(result);
+        return await OnGetAsync(ct);
+    }
+}
+
+/// <summary>The second factor again, before something sensitive.</summary>
+[Authorize(Policy = Access.PasswordDue)]
+public sealed class StepUpPage(SignInFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : SignInPageModel
+{
+    /// <summary>Null: the person has no key any more, and steps up by signing in with a recovery code.</summary>
+    public KeyPrompt? Prompt { get; private set; }
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        var (user, hasKey) = await people.SignedInAsync(HttpContext, ct);
+        Prompt = !hasKey ? null : new KeyPrompt
+        {
+            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
+            Starts = true,
+            Error = Problem,
+            Fields = ReturnField,
+        };
+        return Page();
+    }
+
+    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, CancellationToken ct)
+    {
+        var result = await flow.StepUpAsync(reference, credential, HttpContext, ct);
+        if (result.Succeeded)
+        {
+            return Redirect(Return);
+        }
+        Again(result);
+        return await OnGetAsync(ct);
+    }
+}

@@ -1,0 +1,73 @@
+using Appliance.Accounts;
+using Appliance.Web;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Appliance.SignIn;
+
+public static class SignInServices
+{
+    /// <summary>Accounts on Identity, sessions, signing in, set-up links, and the policies of <see cref="Access"/>.</summary>
+    public static IServiceCollection AddSignIn(this IServiceCollection services, SignInSettings? settings = null)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(settings ?? new SignInSettings());
+        services.AddSingleton<Sessions>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
+        services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
+        services.AddScoped<AccountSession>();
+        services.AddScoped(provider => new SignInFlow(provider));
+        services.AddScoped(provider => new SetUpFlow(provider));
+        services.AddSingleton<PasswordCheckLimit>();
+        services.TryAddSingleton(new Announcements(Console.Out));
+        services.AddHostedService<SetUpAtStart>();
+        services.AddHostedService<SignInSweeper>();
+        AddIdentity(services);
+        AddSchemesAndPolicies(services);
+        return services;
+    }
+
+    private static void AddIdentity(IServiceCollection services)
+    {
+        services.AddSingleton<IPasswordHasher<User>>(provider => provider.GetRequiredService<PasswordHasher>());
+        services.AddSingleton<ILookupNormalizer, NameKey>();
+        services.AddScoped<IUserStore<User>, UserStore>();
+        services.AddIdentityCore<User>(options =>
+        {
+            // Identity's own rules of composition are off; the policy is PasswordPolicy's.
+            options.Password.RequireDigit = false;
+            options.Password.RequireLowercase = false;
+            options.Password.RequireUppercase = false;
+            options.Password.RequireNonAlphanumeric = false;
+            options.Password.RequiredUniqueChars = 1;
+            options.Password.RequiredLength = 7;
+        });
+        services.AddScoped<IPasswordValidator<User>>(provider => provider.GetRequiredService<PasswordPolicy>());
+    }
+
+    private static void AddSchemesAndPolicies(IServiceCollection services)
+    {
+        services.AddAuthentication(SessionAuthenticationHandler.Scheme)
+            .AddScheme<AuthenticationSchemeOptions, SessionAuthenticationHandler>(SessionAuthenticationHandler.Scheme, null)
+            .AddScheme<AuthenticationSchemeOptions, HalfSignedInHandler>(HalfSignedInHandler.Scheme, null)
+            .AddScheme<AuthenticationSchemeOptions, SetUpHandler>(SetUpHandler.Scheme, null);
+        services.AddAuthorizationBuilder()
+            .AddPolicy(Access.SignedIn, p => InState(p, SignedInPerson.Open))
+            .AddPolicy(Access.SteppedUp, p => InState(p, SignedInPerson.Open).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
+            .AddPolicy(Access.PasswordDue, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue))
+            .AddPolicy(Access.PasswordDueSteppedUp, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
+            .AddPolicy(Access.Locked, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme).RequireAuthenticatedUser())
+            .AddPolicy(Access.HalfSignedIn, p => p.AddAuthenticationSchemes(HalfSignedInHandler.Scheme).RequireAuthenticatedUser())
+            .AddPolicy(Access.SettingUp, p => p.AddAuthenticationSchemes(SetUpHandler.Scheme).RequireAuthenticatedUser())
+            .AddPolicy(Access.ChoosingPassword, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme, SetUpHandler.Scheme)
+                .RequireAuthenticatedUser()
+                .RequireAssertion(c => c.User.HasClaim(claim => claim.Type == SetUpHandler.LinkClaim)
+                    || (c.User.IdOrNull() is not null && !c.User.IsLocked())));
+    }
+
+    private static AuthorizationPolicyBuilder InState(AuthorizationPolicyBuilder policy, params string[] states) => policy
+        .AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme)
+        .RequireAuthenticatedUser()
+        .RequireClaim(SignedInPerson.StateClaim, states);
+}

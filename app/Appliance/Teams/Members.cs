@@ -1,0 +1,124 @@
+using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.Ledger;
+
+namespace Appliance.Teams;
+
+public sealed record Member(Guid UserId, string Username, string Role, DateTimeOffset Since);
+
+/// <summary>A place that nobody has taken yet.</summary>
+public sealed record OfferedPlace(string Username, DateTimeOffset OfferedAt);
+
+/// <summary>
+/// Who is in a team. Nobody is put into one: a place is offered to a username, and whoever has it takes or declines it. So the team's
+/// side looks the same whether there is such an account or not, and an owner cannot probe for accounts (A11).
+/// </summary>
+public sealed class Members(TimeProvider time)
+{
+    private const int MaxOpenOffers = 200;
+
+    public async Task<IReadOnlyList<Member>> ListAsync(TeamVisit visit, CancellationToken cancellationToken) =>
+        await visit.Session.SqlAsync<Member>(
+            $"""
+            select u.id as "UserId", u.username as "Username", m.role as "Role", m.since as "Since"
+            from memberships m join users u on u.id = m.user_id where m.team_id = app_team() order by m.since, u.username_key
+            """, cancellationToken);
+
+    /// <summary>The places that are offered and not taken yet.</summary>
+    public async Task<IReadOnlyList<OfferedPlace>> ListOffersAsync(TeamVisit visit, CancellationToken cancellationToken) =>
+        await visit.Session.SqlAsync<OfferedPlace>(
+            $"""
+            select username as "Username", offered_at as "OfferedAt" from member_offers where team_id = app_team() order by offered_at, username_key
+            """, cancellationToken);
+
+    /// <summary>Offers a place to whoever has this username. Offering again changes nothing. Commits.</summary>
+    /// <exception cref="TeamRuleException">Not an owner, a member already, or not a username.</exception>
+    public async Task OfferAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
+    {
+        RequireOwner(visit);
+        username = username?.Trim() ?? "";
+        if (NameKey.UsernameProblem(username) is { } problem)
+        {
+            throw new TeamRuleException(problem);
+        }
+        var key = NameKey.Of(username);
+        var session = visit.Session;
+        if ((await session.SqlAsync<int>(
+            $"""
+            select count(*)::int as "Value" from memberships m join users u on u.id = m.user_id where m.team_id = app_team() and u.username_key = {key}
+            """, cancellationToken)).Single() > 0)
+        {
+            throw new TeamRuleException($"{username} is a member already.");
+        }
+        if ((await session.SqlAsync<int>($"""select count(*)::int as "Value" from member_offers where team_id = app_team()""", cancellationToken)).Single() >= MaxOpenOffers)
+        {
+            throw new TeamRuleException($"{MaxOpenOffers} places are offered and not taken yet. Withdraw some first.");
+        }
+        if (await session.ExecuteAsync(
+            $"""
+            insert into member_offers (team_id, username, username_key, reference, team_name, offered_by, offered_at)
+            values ({visit.Team.Value}, {username}, {key}, {Reference.New()}, {visit.Name}, {visit.Person.Value}, {time.GetUtcNow()})
+            on conflict (team_id, username_key) do nothing
+            """, cancellationToken) > 0)
+        {
+            session.Record(Happened("member.offered", key, username), origin);
+        }
+        await session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>Takes an offer back. Commits.</summary>
+    public async Task WithdrawAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
+    {
+        RequireOwner(visit);
+        var key = NameKey.Of(username ?? "");
+        if (await visit.Session.ExecuteAsync($"delete from member_offers where team_id = app_team() and username_key = {key}", cancellationToken) > 0)
+        {
+            visit.Session.Record(Happened("member.offer-withdrawn", key, username), origin);
+        }
+        await visit.Session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>Takes somebody out, or oneself. From the commit on, the database shows them nothing of the team.</summary>
+    /// <exception cref="TeamRuleException">Not an owner, or the last one.</exception>
+    public async Task RemoveAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
+    {
+        var key = NameKey.Of(username ?? "");
+        var session = visit.Session;
+        // Locked: two owners who remove each other must not both succeed.
+        var owners = await session.SqlAsync<Guid>(
+            $"""select user_id as "Value" from memberships where team_id = app_team() and role = 'owner' order by user_id for update""", cancellationToken);
+        var found = await session.SqlAsync<Member>(
+            $"""
+            select u.id as "UserId", u.username as "Username", m.role as "Role", m.since as "Since"
+            from memberships m join users u on u.id = m.user_id where m.team_id = app_team() and u.username_key = {key}
+            """, cancellationToken);
+        if (found is not [var member])
+        {
+            return; // gone already, or never here: the outcome is the one that was asked for
+        }
+        if (member.UserId != visit.Person.Value)
+        {
+            RequireOwner(visit);
+        }
+        if (owners is [var last] && last == member.UserId)
+        {
+            throw new TeamRuleException("A team keeps at least one owner. Nobody else could let anyone in.");
+        }
+        // Recorded first: somebody who leaves may write nothing to the team afterwards.
+        session.Record(Happened("member.removed", member.UserId.ToString("D"), member.Username), origin);
+        await session.SaveAsync(cancellationToken);
+        await session.ExecuteAsync($"delete from memberships where team_id = app_team() and user_id = {member.UserId}", cancellationToken);
+        await session.CommitAsync(cancellationToken);
+    }
+
+    private static void RequireOwner(TeamVisit visit)
+    {
+        if (!visit.IsOwner)
+        {
+            throw new TeamRuleException("Only an owner of the team decides who is in it.");
+        }
+    }
+
+    private static LedgerEvent Happened(string action, string subject, string? username) =>
+        new(action, subject, new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = username });
+}

@@ -1,0 +1,75 @@
+using Appliance.SignIn;
+using Appliance.Web;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Mvc;
+
+namespace Appliance.Teams;
+
+/// <summary>Who is in the team, who is offered a place in it, and changing both.</summary>
+[Authorize(Policy = Access.SignedIn)]
+public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(access)
+{
+    public IReadOnlyList<Member> Everyone { get; private set; } = [];
+
+    public IReadOnlyList<OfferedPlace> Offered { get; private set; } = [];
+
+    public bool IsOwner { get; private set; }
+
+    public Guid Me { get; private set; }
+
+    [BindProperty]
+    public string? Username { get; set; }
+
+    public string? Problem { get; private set; }
+
+    public async Task<IActionResult> OnGetAsync()
+    {
+        await using var visit = await EnterAsync();
+        return visit is null ? NothingHere : await ShowAsync(visit);
+    }
+
+    public Task<IActionResult> OnPostAsync() =>
+        ChangeAsync(visit => members.OfferAsync(visit, Username, HttpContext.Origin(), HttpContext.RequestAborted));
+
+    public Task<IActionResult> OnPostWithdrawAsync() =>
+        ChangeAsync(visit => members.WithdrawAsync(visit, Username, HttpContext.Origin(), HttpContext.RequestAborted));
+
+    public Task<IActionResult> OnPostRemoveAsync() =>
+        ChangeAsync(visit => members.RemoveAsync(visit, Username, HttpContext.Origin(), HttpContext.RequestAborted));
+
+    private async Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change)
+    {
+        await using (var visit = await EnterAsync())
+        {
+            if (visit is null)
+            {
+                return NothingHere;
+            }
+            try
+            {
+                await change(visit);
+            }
+            catch (TeamRuleException refused)
+            {
+                Problem = refused.Message;
+            }
+        }
+        // The change ended its session, one way or the other: what is shown is read anew.
+        await using var after = await EnterAsync();
+        if (Problem is not null && after is not null)
+        {
+            Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
+            return await ShowAsync(after);
+        }
+        return Redirect(after is null ? "/teams" : $"/teams/{TeamReference}/members");
+    }
+
+    private async Task<IActionResult> ShowAsync(TeamVisit visit)
+    {
+        Everyone = await members.ListAsync(visit, HttpContext.RequestAborted);
+        IsOwner = visit.IsOwner;
+        Me = visit.Person.Value;
+        Offered = IsOwner ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];
+        return Page();
+    }
+}

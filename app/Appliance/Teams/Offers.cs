@@ -1,0 +1,91 @@
+using Appliance.Data;
+using Appliance.Ledger;
+using Appliance.Vault;
+
+namespace Appliance.Teams;
+
+/// <summary>A place that is offered to the person who asks. <c>Reference</c> is the offer's own, not the team's.</summary>
+public sealed record MyOffer(string Reference, string TeamName, string OfferedBy, DateTimeOffset OfferedAt);
+
+/// <summary>The places in teams that are offered to a person: theirs to take or to decline.</summary>
+public sealed class Offers(Database database, TimeProvider time)
+{
+    public async Task<IReadOnlyList<MyOffer>> ListAsync(UserId person, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForUserAsync(person, cancellationToken);
+        return await session.SqlAsync<MyOffer>(
+            $"""
+            select o.reference as "Reference", o.team_name as "TeamName", u.username as "OfferedBy", o.offered_at as "OfferedAt"
+            from member_offers o join users u on u.id = o.offered_by where o.username_key = app_username_key() order by o.offered_at
+            """, cancellationToken);
+    }
+
+    /// <summary>Makes the person a member; false where there is no such offer (any more).</summary>
+    public async Task<bool> AcceptAsync(string? reference, Origin origin, CancellationToken cancellationToken)
+    {
+        var person = origin.Actor ?? throw new ArgumentException("A place is taken by a person.", nameof(origin));
+        if (await FindAsync(reference, person, cancellationToken) is not { } offer)
+        {
+            return false;
+        }
+        await using var session = await database.ForTeamAsync(new TeamId(offer.TeamId), person, cancellationToken);
+        session.Add(new Membership
+        {
+            TeamId = new TeamId(offer.TeamId),
+            UserId = person,
+            Role = Membership.Member,
+            Since = time.GetUtcNow(),
+            AddedBy = new UserId(offer.OfferedBy),
+        });
+        session.Record(new LedgerEvent("member.added", person.ToString(), Details(offer.Username)), origin);
+        try
+        {
+            await session.SaveAsync(cancellationToken);
+        }
+        catch (ForbiddenByDatabaseException)
+        {
+            return false; // withdrawn in this moment
+        }
+        catch (DuplicateException)
+        {
+            return true; // taken in this moment, in another tab
+        }
+        await session.ExecuteAsync($"delete from member_offers where team_id = app_team() and reference = {reference}", cancellationToken);
+        await session.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    /// <summary>Declines; false where there is no such offer.</summary>
+    public async Task<bool> DeclineAsync(string? reference, Origin origin, CancellationToken cancellationToken)
+    {
+        var person = origin.Actor ?? throw new ArgumentException("A place is declined by a person.", nameof(origin));
+        if (await FindAsync(reference, person, cancellationToken) is not { } offer)
+        {
+            return false;
+        }
+        await using var session = await database.ForTeamAsync(new TeamId(offer.TeamId), person, cancellationToken);
+        session.Record(new LedgerEvent("member.declined", person.ToString(), Details(offer.Username)), origin);
+        await session.ExecuteAsync($"delete from member_offers where team_id = app_team() and reference = {reference}", cancellationToken);
+        await session.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    private async Task<Found?> FindAsync(string? reference, UserId person, CancellationToken cancellationToken)
+    {
+        if (!Reference.IsWellFormed(reference))
+        {
+            return null;
+        }
+        await using var session = await database.ForUserAsync(person, cancellationToken);
+        var found = await session.SqlAsync<Found>(
+            $"""
+            select team_id as "TeamId", offered_by as "OfferedBy", username as "Username" from member_offers
+            where reference = {reference} and username_key = app_username_key()
+            """, cancellationToken);
+        return found.SingleOrDefault();
+    }
+
+    private static Dictionary<string, string?> Details(string username) => new(StringComparer.Ordinal) { ["username"] = username };
+
+    private sealed record Found(Guid TeamId, Guid OfferedBy, string Username);
+}

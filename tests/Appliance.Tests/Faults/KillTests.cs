@@ -1,0 +1,231 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Security.Cryptography;
+using Appliance.Files;
+using Appliance.Tests.Teams;
+using Appliance.Tests.TestServers;
+using Appliance.Tests.Tus;
+using Shouldly;
+using Xunit;
+
+namespace Appliance.Tests.Faults;
+
+/// <summary>
+/// Invariant 3, attacked: the real server and the real PostgreSQL are killed (SIGKILL) again and again while files are being uploaded.
+/// </summary>
+[Trait("Requirement", "F2"), Trait("Requirement", "T7"), Trait("Size", "Long")]
+public sealed class KillTests : IAsyncLifetime
+{
+    private const int Kills = 100;
+    private const int Uploaders = 4;
+
+    private readonly ConcurrentDictionary<string, byte[]> _announced = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte[]> _acknowledged = new(StringComparer.Ordinal);
+    private readonly string _log = Path.GetTempFileName();
+    private PostgresCluster _cluster = null!;
+    private ApplianceHost _host = null!;
+    private Process? _server;
+    private volatile bool _enough;
+    private int _resumed;
+
+    public async Task InitializeAsync()
+    {
+        _cluster = await PostgresCluster.StartAsync();
+        _host = await ApplianceHost.StartAsync(cluster: _cluster);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await KillServerAsync();
+        await _host.DisposeAsync();
+        File.Delete(_log);
+    }
+
+    [Fact]
+    public async Task Whatever_is_killed_when_what_was_acknowledged_is_there_bit_for_bit()
+    {
+        using var person = await Person.NewAsync(_host);
+        var team = await person.TeamAsync();
+        await _host.StopServiceAsync();
+        StartServer();
+        await ReadyAsync(person);
+
+        var uploading = Enumerable.Range(0, Uploaders).Select(i => UploadAsync(person, team, i)).ToList();
+        var (servers, databases) = (0, 0);
+        while (servers + databases < Kills)
+        {
+            await Task.Delay(RandomNumberGenerator.GetInt32(20, 500));
+            if (RandomNumberGenerator.GetInt32(2) == 0)
+            {
+                servers++;
+                await KillServerAsync();
+                StartServer();
+                await ReadyAsync(person);
+            }
+            else
+            {
+                databases++;
+                await _cluster.KillAsync();
+                await _cluster.StartServerAsync();
+            }
+            uploading.FirstOrDefault(u => u.IsFaulted)?.GetAwaiter().GetResult();
+        }
+        _enough = true;
+        await Task.WhenAll(uploading);
+
+        _acknowledged.Count.ShouldBeGreaterThan(Uploaders);
+        _resumed.ShouldBeGreaterThan(Kills / 4);
+        var listed = await ListAsync(person, team);
+        // All that was acknowledged, and nothing half-written: whatever shows is whole.
+        _acknowledged.Keys.ShouldBeSubsetOf(listed.Select(e => e.Name));
+        foreach (var (name, reference) in listed)
+        {
+            SHA256.HashData(await person.DownloadAsync(team, reference)).ShouldBe(_announced[name], name);
+        }
+        await KillServerAsync();
+        await _host.StartServiceAsync();
+        var report = new StringWriter();
+        (await ObjectsCheck.RunAsync(_host.Services, report, default)).ShouldBe(0, report.ToString());
+    }
+
+    /// <summary>A client as tus wants it: on any failure it asks where the upload stands and goes on from there.</summary>
+    private async Task UploadAsync(Person person, string team, int uploader)
+    {
+        var tus = new TusClient(person, team);
+        for (var n = 0; !_enough; n++)
+        {
+            var bytes = RandomNumberGenerator.GetBytes(RandomNumberGenerator.GetInt32(1, 3_000_000));
+            var name = $"{uploader}-{n}.bin";
+            _announced[name] = SHA256.HashData(bytes);
+            var upload = await TriedAsync(async () =>
+            {
+                using var made = await tus.CreateAnswerAsync(name, bytes.Length);
+                return made.StatusCode == HttpStatusCode.Created ? made.Headers.Location!.ToString() : null;
+            });
+            for (long stands = 0; stands < bytes.Length;)
+            {
+                stands = await SendAsync(tus, upload, bytes, stands);
+            }
+            _acknowledged[name] = _announced[name];
+        }
+    }
+
+    private async Task<long> SendAsync(TusClient tus, string upload, byte[] bytes, long stands)
+    {
+        var size = (int)Math.Min(bytes.Length - stands, RandomNumberGenerator.GetInt32(1, 2_000_000));
+        try
+        {
+            using var answer = await tus.PatchAsync(upload, stands, new Slow(bytes.AsMemory((int)stands, size)));
+            if (answer.StatusCode == HttpStatusCode.NoContent)
+            {
+                TusClient.Offset(answer).ShouldBeGreaterThanOrEqualTo(stands);
+                return TusClient.Offset(answer);
+            }
+            ((int)answer.StatusCode).ShouldBeOneOf(409, 423, 429, 500, 503);
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or TaskCanceledException)
+        {
+            // Killed.
+        }
+        Interlocked.Increment(ref _resumed);
+        var now = await TriedAsync(async () =>
+        {
+            using var head = await tus.HeadAsync(upload);
+            // An acknowledged upload is never forgotten.
+            head.StatusCode.ShouldNotBe(HttpStatusCode.NotFound);
+            head.StatusCode.ShouldNotBe(HttpStatusCode.Gone);
+            return head.StatusCode == HttpStatusCode.OK ? (long?)TusClient.Offset(head) : null;
+        });
+        // And an acknowledged offset never goes back.
+        now.ShouldNotBeNull();
+        now.Value.ShouldBeGreaterThanOrEqualTo(stands);
+        return now.Value;
+    }
+
+    private static async Task<T> TriedAsync<T>(Func<Task<T?>> attempt)
+    {
+        for (var until = DateTime.UtcNow.AddSeconds(60); ;)
+        {
+            try
+            {
+                if (await attempt() is { } done)
+                {
+                    return done;
+                }
+            }
+            catch (Exception error) when (error is HttpRequestException or IOException or TaskCanceledException)
+            {
+                // Killed, or not up again yet.
+            }
+            DateTime.UtcNow.ShouldBeLessThan(until, "The service did not come back.");
+            await Task.Delay(100);
+        }
+    }
+
+    private static Task<IReadOnlyList<(string Name, string Reference)>> ListAsync(Person person, string team) =>
+        TriedAsync(async () => (await person.ListAsync(team)) is { Count: > 0 } listed ? listed : null);
+
+    private void StartServer()
+    {
+        var settings = _host.Settings;
+        _server = ChildProcess.StartServer(
+            _log, "env",
+            $"APPLIANCE_DATA={settings.DataFolder}", $"APPLIANCE_ORIGIN={settings.Origin.GetLeftPart(UriPartial.Authority)}", $"APPLIANCE_LISTEN={settings.Listen}",
+            $"APPLIANCE_METRICS_LISTEN={settings.MetricsListen}", $"APPLIANCE_DATABASE_HOST={settings.DatabaseHost}", $"APPLIANCE_DATABASE_NAME={settings.DatabaseName}",
+            "DOTNET_TieredPGO=0", "dotnet", typeof(ApplianceProgram).Assembly.Location, "serve");
+    }
+
+    /// <summary>kill -9.</summary>
+    private async Task KillServerAsync()
+    {
+        if (_server is not null)
+        {
+            _server.StandardInput.Close();
+            await _server.WaitForExitAsync();
+            _server = null;
+        }
+    }
+
+    private async Task ReadyAsync(Person person)
+    {
+        for (var until = DateTime.UtcNow.AddSeconds(60); ;)
+        {
+            try
+            {
+                using var answer = await person.Http.GetAsync("/health/live");
+                return;
+            }
+            catch (Exception error) when (error is HttpRequestException or TaskCanceledException)
+            {
+                if (DateTime.UtcNow > until || _server!.HasExited)
+                {
+                    throw new InvalidOperationException("The server did not start: " + await File.ReadAllTextAsync(_log));
+                }
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    /// <summary>A body that takes its time, so that there is something to kill.</summary>
+    private sealed class Slow(ReadOnlyMemory<byte> bytes) : HttpContent
+    {
+        private const int Piece = 100_000;
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            for (var at = 0; at < bytes.Length; at += Piece)
+            {
+                await stream.WriteAsync(bytes[at..Math.Min(bytes.Length, at + Piece)]);
+                await stream.FlushAsync();
+                await Task.Delay(RandomNumberGenerator.GetInt32(60));
+            }
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = bytes.Length;
+            return true;
+        }
+    }
+}
