@@ -43,7 +43,7 @@ internal sealed class HalfSignedInHandler(
     public new const string Scheme = "half-signed-in";
     public const string Cookie = "__Host-appliance-sign-in";
 
-    private const string SignInClaim = "sign-in";
+    internal const string SignInClaim = "sign-in";
     private const string UserClaim = "half-signed-in-user";
 
     public static (Guid SignIn, UserId User) Read(HttpContext http) => (

@@ -14,6 +14,9 @@ public sealed class Notice
     /// <summary>Recovery codes were shown, and nobody has said yet that they are stored.</summary>
     public const string RecoveryCodesUnconfirmed = "recovery-codes.unconfirmed";
 
+    /// <summary>A security key counted backwards: there may be a copy of it.</summary>
+    public const string SecurityKeyMayBeCopied = "security-key.may-be-copied";
+
     public required Guid Id { get; init; }
 
     public required string Reference { get; init; }

@@ -1,6 +1,7 @@
 using System.Net;
 using Appliance.Data;
 using Appliance.Objects;
+using Appliance.SignIn.SecurityKeys.Attestation;
 
 namespace Appliance.Web;
 
@@ -15,6 +16,9 @@ public sealed record Settings
 
     /// <summary>The origin people type. WebAuthn binds keys to its host. <c>APPLIANCE_ORIGIN</c>.</summary>
     public Uri Origin { get; init; } = new("https://localhost:8443");
+
+    /// <summary>Which security keys may be added. <c>APPLIANCE_ATTESTATION</c>: <c>known</c> or <c>any</c>.</summary>
+    public AttestationPolicy Attestation { get; init; } = AttestationPolicy.Known;
 
     /// <summary>Where the service listens. <c>APPLIANCE_LISTEN</c>, an address and a port.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8443);

@@ -179,7 +179,7 @@ public sealed record SoftwareAuthenticator
     {
         byte[] packed = [.. data, .. clientDataHash];
         var q = Key.ExportParameters(includePrivateParameters: false).Q;
-        byte[] u2f = [0, .. data[..32], .. clientDataHash, .. CredentialId, 4, .. q.X!, .. q.Y!];
+        byte[] u2f = [0, .. data.AsSpan(0, Math.Min(32, data.Length)), .. clientDataHash, .. CredentialId, 4, .. q.X!, .. q.Y!];
         return (Format, Maker) switch
         {
             ("none", _) => [0xA0],

@@ -12,7 +12,7 @@ internal enum CeremonyPurpose
 }
 
 /// <summary>
-/// Ceremonies that wait for their answer. Each belongs to one person, one purpose and one browser (and the session in it), lives for
+/// Ceremonies that wait for their answer. Each belongs to one person, one purpose, one browser and the session or sign-in in it, lives for
 /// five minutes, and is taken out before its answer is looked at, in a transaction of its own: a challenge works once, even where
 /// what follows fails (WebAuthn §13.4.3).
 /// </summary>
@@ -73,9 +73,11 @@ internal sealed class Ceremonies(Database database, TimeProvider clock)
                 : null;
     }
 
-    // The session's id stays when its token is renewed. Before anybody is signed in there is none, and the browser's secret binds alone.
+    // What the browser holds, and what it is in the middle of: a session (whose id stays when its token is renewed), a sign-in, a set-up.
     private static byte[] Binding(HttpContext http, string secret) =>
-        Hash($"{secret} {http.User.FindFirstValue(SignedInPerson.SessionClaim)}");
+        Hash(string.Join(' ', secret, Claim(http, SignedInPerson.SessionClaim), Claim(http, HalfSignedInHandler.SignInClaim), Claim(http, SetUpHandler.LinkClaim)));
+
+    private static string? Claim(HttpContext http, string type) => http.User.FindFirstValue(type);
 
     private static string? Secret(HttpContext http) =>
         http.Request.Cookies[CookieName] is { Length: 2 * SecretBytes } secret && secret.All(char.IsAsciiHexDigitLower) ? secret : null;

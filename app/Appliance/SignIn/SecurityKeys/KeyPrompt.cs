@@ -2,8 +2,8 @@ namespace Appliance.SignIn.SecurityKeys;
 
 /// <summary>
 /// What <c>_KeyPrompt.cshtml</c> shows: a form that asks a security key and posts <c>Reference</c> and <c>Credential</c> (what
-/// <see cref="ISecurityKeyCeremonies"/> wants back) to the page it is on. A page with it loads <c>/js/webauthn.js</c> and
-/// <c>/css/auth.css</c>.
+/// <see cref="ISecurityKeyCeremonies"/> wants back) to the page it is on. A page with it loads <c>js/webauthn.js</c> and
+/// <c>css/auth.css</c>.
 /// </summary>
 public sealed record KeyPrompt
 {

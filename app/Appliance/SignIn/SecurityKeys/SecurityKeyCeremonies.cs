@@ -17,6 +17,7 @@ namespace Appliance.SignIn.SecurityKeys;
 internal sealed class SecurityKeyCeremonies(
     Database database,
     Ceremonies ceremonies,
+    Notices notices,
     IUserStore<User> store,
     IOptions<IdentityOptions> identity,
     IOptions<IdentityPasskeyOptions> passkeys,
@@ -117,11 +118,8 @@ internal sealed class SecurityKeyCeremonies(
         {
             return await RefuseAsync(user, CeremonyPurpose.Assertion, e.Message, NotAccepted, http, ct);
         }
-        // §7.2 steps 22 and 24. Everything else was right by now: whoever answered holds the credential's private key.
-        var data = credential.AuthenticatorData!;
-        return await SignCounter.AdvanceAsync(session, credential.Id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), clock.GetUtcNow(), ct)
-            ? new KeyResult(true)
-            : await ReportRegressionAsync(user, credential, http, ct);
+        // Everything else was right: whoever answered holds the credential's private key.
+        return await CountAsync(user, credential, http, ct);
     }
 
     public Task<bool> HasKeyAsync(UserId user, TeamSession session, CancellationToken ct) =>
@@ -167,19 +165,29 @@ internal sealed class SecurityKeyCeremonies(
         return new KeyResult(false, reason);
     }
 
-    // §6.1.1: a sign, no proof, of a cloned authenticator. The sign-in is refused; the incident and the notice to the key's owner stay.
-    private async Task<KeyResult> ReportRegressionAsync(User user, CredentialJson credential, HttpContext http, CancellationToken ct)
+    /// <summary>
+    /// §7.2 steps 22 and 24, in a transaction of their own: what a key has counted stays counted, and an incident stays, however the
+    /// caller's transaction ends. In the caller's, an answer that lost against another one would keep the key's row locked from this one.
+    /// </summary>
+    private async Task<KeyResult> CountAsync(User user, CredentialJson credential, HttpContext http, CancellationToken ct)
     {
-        var id = credential.Id;
+        var (id, data, now) = (credential.Id, credential.AuthenticatorData!, clock.GetUtcNow());
         await using var session = await database.ForApplianceAsync(ct);
+        if (await SignCounter.AdvanceAsync(session, id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), now, ct))
+        {
+            await session.CommitAsync(ct);
+            return new KeyResult(true);
+        }
         var key = await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.CredentialId == id && k.UserId == user.Id, ct);
         if (key is null)
         {
             // Removed by its owner a moment ago.
             return new KeyResult(false, NotAccepted);
         }
-        await session.ExecuteAsync($"update security_keys set counter_regressed_at = {clock.GetUtcNow()} where credential_id = {id}", ct);
-        session.RecordForAppliance(KeyEvents.CounterRegressed(key, credential.AuthenticatorData!.SignCount), http.Origin());
+        // §6.1.1: a sign, no proof, of a cloned authenticator. Refused, and told to the operator and to the key's owner.
+        await session.ExecuteAsync($"update security_keys set counter_regressed_at = {now} where credential_id = {id}", ct);
+        notices.Add(session, user.Id, Notice.SecurityKeyMayBeCopied, http);
+        session.RecordForAppliance(KeyEvents.CounterRegressed(key, data.SignCount), http.Origin());
         await session.CommitAsync(ct);
         return new KeyResult(false, MayBeCopied);
     }

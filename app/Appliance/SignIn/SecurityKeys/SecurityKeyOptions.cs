@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Appliance.SignIn.SecurityKeys;
 
 /// <summary>Identity's passkey handler, set for a second factor: any key that proves presence will do, also one that knows only U2F.</summary>
-internal sealed class SecurityKeyOptions(Settings settings, AttestationPolicy policy) : IConfigureOptions<IdentityPasskeyOptions>
+internal sealed class SecurityKeyOptions(Settings settings) : IConfigureOptions<IdentityPasskeyOptions>
 {
     public void Configure(IdentityPasskeyOptions options)
     {
@@ -23,7 +23,7 @@ internal sealed class SecurityKeyOptions(Settings settings, AttestationPolicy po
         options.VerifyAttestationStatement = context =>
         {
             // Throws with the rule that was broken; the handler makes that a failure and keeps the reason.
-            AttestationVerifier.Verify(context.AttestationObject, context.ClientDataHash.Span, policy);
+            AttestationVerifier.Verify(context.AttestationObject, context.ClientDataHash.Span, settings.Attestation);
             return ValueTask.FromResult(true);
         };
     }

@@ -1,4 +1,3 @@
-using Appliance.SignIn.SecurityKeys.Attestation;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -8,11 +7,10 @@ namespace Appliance.SignIn.SecurityKeys;
 public static class SecurityKeyServices
 {
     /// <summary>Security keys as the second factor. Needs the database, the settings and Identity's user store.</summary>
-    public static IServiceCollection AddSecurityKeys(this IServiceCollection services, AttestationPolicy attestation = AttestationPolicy.Known)
+    public static IServiceCollection AddSecurityKeys(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<IConfigureOptions<IdentityPasskeyOptions>>(provider =>
-            ActivatorUtilities.CreateInstance<SecurityKeyOptions>(provider, attestation));
+        services.AddSingleton<IConfigureOptions<IdentityPasskeyOptions>, SecurityKeyOptions>();
         services.AddSingleton<Ceremonies>();
         services.AddSingleton<KeyRing>();
         services.AddScoped<ISecurityKeyCeremonies, SecurityKeyCeremonies>();

@@ -52,8 +52,8 @@ public sealed class CeremonyAttackTests(SecurityKeyHost host) : IClassFixture<Se
         ["extensions: twice"] = key => key with { Flags = 0x81, ChangeAuthenticatorData = data => [.. data, 0xA0, 0xA0] },
         ["credential: another type"] = Post(post => post["type"] = "password"),
         ["credential: rawId is another"] = Post(post => post["rawId"] = SoftwareAuthenticator.Text(new byte[32])),
-        ["credential: id is another"] = Post(post => post["id"] = post["rawId"] = SoftwareAuthenticator.Text(new byte[32])),
-        ["credential: id is empty"] = Post(post => post["id"] = post["rawId"] = ""),
+        ["credential: id is another"] = Post(post => (post["id"], post["rawId"]) = (SoftwareAuthenticator.Text(new byte[32]), SoftwareAuthenticator.Text(new byte[32]))),
+        ["credential: id is empty"] = Post(post => (post["id"], post["rawId"]) = ("", "")),
         ["credential: no response"] = Post(post => post.Remove("response")),
         ["credential: response is a text"] = Post(post => post["response"] = "x"),
     };

@@ -152,7 +152,7 @@ public sealed class MalformedInputTests(SecurityKeyHost host) : IClassFixture<Se
         (await browser.FinishAsync(person, "assertion", ceremony.Reference, SignedOver(key, twice))).Succeeded.ShouldBeFalse();
 
         ceremony = await browser.BeginAsync(person, "assertion");
-        var once = Encoding.UTF8.GetBytes($$"""{"type":"webauthn.get","challenge":"{{Challenge(ceremony)}}","origin":"{{SecurityKeyHost.Origin}}","unknown":{"members":["are fine"]}}""");
+        var once = Encoding.UTF8.GetBytes($$$"""{"type":"webauthn.get","challenge":"{{{Challenge(ceremony)}}}","origin":"{{{SecurityKeyHost.Origin}}}","unknown":{"members":["are fine"]}}""");
         (await browser.FinishAsync(person, "assertion", ceremony.Reference, SignedOver(key, once))).ShouldBe(new KeyResult(true));
     }
 

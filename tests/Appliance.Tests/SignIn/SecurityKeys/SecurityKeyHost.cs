@@ -41,6 +41,8 @@ public class SecurityKeyHost : IAsyncLifetime
 
     public Database Database => _app.Services.GetRequiredService<Database>();
 
+    public Notices Notices => _app.Services.GetRequiredService<Notices>();
+
     internal KeyRing Keys => _app.Services.GetRequiredService<KeyRing>();
 
     public async Task InitializeAsync()
@@ -51,10 +53,11 @@ public class SecurityKeyHost : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton<TimeProvider>(Clock);
-        builder.Services.AddSingleton(new Settings { DataFolder = "unused", DatabaseHost = Cluster.Socket, Origin = new Uri(Origin) });
+        builder.Services.AddSingleton(new Settings { DataFolder = "unused", DatabaseHost = Cluster.Socket, Origin = new Uri(Origin), Attestation = Policy });
         builder.Services.AddDatabase(Cluster.Options(DatabaseName), typeof(ApplianceProgram).Assembly);
         builder.Services.AddSingleton(System.Reflection.DispatchProxy.Create<IUserStore<User>, NoStore>());
-        builder.Services.AddSecurityKeys(Policy);
+        builder.Services.AddSingleton<Notices>();
+        builder.Services.AddSecurityKeys();
         _app = builder.Build();
         _app.Use((http, next) =>
         {
