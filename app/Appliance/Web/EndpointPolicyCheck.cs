@@ -5,14 +5,19 @@ using Microsoft.AspNetCore.Mvc.RazorPages.Infrastructure;
 namespace Appliance.Web;
 
 /// <summary>Invariant 1: an endpoint that neither names a policy nor says AllowAnonymous stops the start.</summary>
-internal sealed class EndpointPolicyCheck(
-    EndpointDataSource endpoints, IAuthorizationPolicyProvider policies, PageLoader pages) : IHostedLifecycleService
+internal sealed class EndpointPolicyCheck(IAuthorizationPolicyProvider policies, PageLoader pages) : IHostedLifecycleService
 {
+    /// <summary>
+    /// What the application maps. Handed over by the pipeline, because the container's own list is empty until the server starts.
+    /// </summary>
+    public ICollection<EndpointDataSource>? Sources { get; set; }
+
     /// <summary>Before the server listens.</summary>
     public async Task StartingAsync(CancellationToken cancellationToken)
     {
         var wrong = new List<string>();
-        foreach (var endpoint in endpoints.Endpoints)
+        var sources = Sources ?? throw new InvalidOperationException("Nobody said which endpoints to check.");
+        foreach (var endpoint in sources.SelectMany(source => source.Endpoints))
         {
             if (await ProblemAsync(endpoint) is { } problem)
             {

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Net;
 using Appliance.Objects;
+using Appliance.SignIn.SecurityKeys.Attestation;
 
 namespace Appliance.Web;
 
@@ -38,6 +39,7 @@ internal sealed class SettingsReader
         {
             DataFolder = data,
             Origin = Origin() ?? defaults.Origin,
+            Attestation = Attestation(),
             Listen = EndPoint("LISTEN", defaults.Listen),
             MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
             CertificateFile = File("TLS_CERTIFICATE"),
@@ -61,6 +63,20 @@ internal sealed class SettingsReader
             _problems.Add("APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN need different ports.");
         }
         return settings;
+    }
+
+    private AttestationPolicy Attestation()
+    {
+        switch (Text("ATTESTATION"))
+        {
+            case null or "known":
+                return AttestationPolicy.Known;
+            case "any":
+                return AttestationPolicy.Any;
+            case var text:
+                _problems.Add($"APPLIANCE_ATTESTATION is '{text}'; it can be known (the default) or any.");
+                return AttestationPolicy.Known;
+        }
     }
 
     private ObjectStoreOptions Objects(string data)

@@ -24,7 +24,8 @@ public static class WebServices
 
     public static IServiceCollection AddWeb(this IServiceCollection services, Settings settings)
     {
-        services.AddHostedService<EndpointPolicyCheck>();
+        services.AddSingleton<EndpointPolicyCheck>();
+        services.AddHostedService(provider => provider.GetRequiredService<EndpointPolicyCheck>());
         services.AddRazorPages(options => options.RootDirectory = "/");
         services.AddHttpContextAccessor();
         services.AddAuthentication();
@@ -61,6 +62,7 @@ public static class WebServices
     public static void UseWeb(this WebApplication app)
     {
         app.Services.GetRequiredService<MetricsCollector>(); // listens from the start on, not from the first scrape
+        app.Services.GetRequiredService<EndpointPolicyCheck>().Sources = ((IEndpointRouteBuilder)app).DataSources;
         app.UseMiddleware<ConnectionAtWork>();
         app.UseMiddleware<ResponseHeaders>();
         app.UseMiddleware<ErrorHandling>();

@@ -107,15 +107,15 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
 
     public void Dispose() => Client.Dispose();
 
-    [GeneratedRegex("<input type=\"hidden\" name=\"([^\"]+)\" value=\"([^\"]*)\"")]
+    [GeneratedRegex("<input type=\"hidden\" name=\"([^\"]+)\" value=\"([^\"]*)\"", RegexOptions.None, 5000)]
     private static partial Regex Hidden();
 
-    [GeneratedRegex("<meta name=\"csrf\" content=\"([^\"]+)\"")]
+    [GeneratedRegex("<meta name=\"csrf\" content=\"([^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex Csrf();
 
-    [GeneratedRegex("data-options=\"([^\"]+)\"")]
+    [GeneratedRegex("data-options=\"([^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex OptionsAttribute();
 
-    [GeneratedRegex("<li><code>([^<]+)</code></li>")]
+    [GeneratedRegex("<li><code>([^<]+)</code></li>", RegexOptions.None, 5000)]
     private static partial Regex Code();
 }

@@ -25,12 +25,12 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     private WebApplication? _app;
 
     public ApplianceHost()
-        : this(null, null, null, null)
+        : this(null, null, null)
     {
     }
 
-    private ApplianceHost(
-        PostgresCluster? cluster, Func<Settings, Settings>? change, Action<WebApplicationBuilder>? adapt, Action<IEndpointRouteBuilder>? map)
+    protected ApplianceHost(
+        PostgresCluster? cluster, Func<Settings, Settings>? change, Action<WebApplicationBuilder>? adapt, Action<IEndpointRouteBuilder>? map = null)
     {
         (_cluster, _change, _adapt, _map) = (cluster, change ?? (settings => settings), adapt ?? (_ => { }), map ?? (_ => { }));
     }

@@ -36,16 +36,16 @@ public sealed class HeaderTests(ProbedHost host) : IClassFixture<ProbedHost>
     public async Task Too_large_too_many_and_misdirected_carry_them_too()
     {
         using var client = host.Client();
-        using var large = new HttpRequestMessage(HttpMethod.Post, "/probe/body") { Content = new ByteArrayContent(new byte[2 << 20]) };
+        using var large = new HttpRequestMessage(HttpMethod.Post, "/probe/body") { Content = new ByteArrayContent(new byte[2 << 20]), Version = HttpVersion.Version20 };
         large.Headers.Add("RequestVerificationToken", await client.GetStringAsync("/probe/token"));
         using var tooLarge = await client.SendAsync(large);
         tooLarge.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
         ShouldBeHardened(tooLarge);
 
-        using var foreign = new HttpRequestMessage(HttpMethod.Get, "/probe/token") { Headers = { Host = "evil.example" } };
-        using var misdirected = await client.SendAsync(foreign);
-        misdirected.StatusCode.ShouldBe(HttpStatusCode.MisdirectedRequest);
-        ShouldBeHardened(misdirected);
+        using var tls = await Probes.ConnectAsync(host);
+        var misdirected = await Probes.SendAsync(tls, "GET /probe/token HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+        misdirected.ShouldStartWith("HTTP/1.1 421 ");
+        misdirected.ShouldContain("\r\nContent-Security-Policy: default-src 'none'");
     }
 
     [Fact, Trait("Requirement", "O4")]

@@ -18,7 +18,7 @@ public sealed class LogTests
         var token = await client.GetStringAsync("/probe/token");
         await client.GetAsync("/t/marker-path/marker-file.txt?q=marker-query");
         await client.GetAsync("/probe/throw?q=marker-query");
-        await client.GetAsync("/probe/%00marker-path");
+        await client.GetAsync("/probe/%0Amarker-path");
         await SendAsync(client, "POST", "/probe/body", token);
         await SendAsync(client, "POST", "/probe/body", "marker-token");
         await SendAsync(client, "MARKER-METHOD", "/probe/body", token);

@@ -13,7 +13,7 @@ internal sealed class MetricsCollector : IDisposable
 
     private static readonly HashSet<string> s_meters = new(StringComparer.Ordinal)
     {
-        ApplianceMetrics.MeterName, "System.Runtime", "Npgsql", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel",
+        "System.Runtime", "Npgsql", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel",
         "Microsoft.AspNetCore.RateLimiting", "Microsoft.AspNetCore.Diagnostics", "Microsoft.AspNetCore.Authentication",
         "Microsoft.AspNetCore.Authorization",
     };
@@ -28,7 +28,7 @@ internal sealed class MetricsCollector : IDisposable
             description: "Measurements that were not kept, because their instrument has too many combinations of tags.");
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (s_meters.Contains(instrument.Meter.Name))
+            if (instrument.Meter == own.Meter || s_meters.Contains(instrument.Meter.Name))
             {
                 listener.EnableMeasurementEvents(instrument, _families.GetOrAdd(instrument, i => new Family(i)));
             }

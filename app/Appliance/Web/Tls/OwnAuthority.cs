@@ -67,7 +67,7 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
                 && server.IssuerName.RawData.AsSpan().SequenceEqual(authority.SubjectName.RawData)
                 && hosts.All(host => server.MatchesHostname(host, allowWildcards: false));
         }
-        catch (CryptographicException)
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
             return false; // a start that was cut off left a pair that does not match; a new one costs nothing
         }

@@ -78,7 +78,7 @@ internal sealed partial class ServerCertificate : BackgroundService
             var own = X509CertificateLoader.LoadPkcs12(leaf.Export(X509ContentType.Pfx), null);
             return (SslStreamCertificateContext.Create(own, [.. chain.Skip(1)], offline: true), seen);
         }
-        catch (CryptographicException e)
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
             throw new CertificateFileException(CertificateFile, $"is no PEM certificate, or '{KeyFile}' is not its key", e);
         }
