@@ -78,7 +78,7 @@ public sealed class PasswordTests
     [InlineData("password1234", "strength")]
     [InlineData("123456", "length common strength")]
     [InlineData("PASSWORD", "length common strength")]
-    [InlineData("mara.sommer-ravine-gopher", "personal")]
+    [InlineData("mara.sommer-ravine-gopher-plinth-tulip", "personal")]
     [InlineData("ravine gopher REMMOS plinth", "personal")]
     [InlineData("ravine gopher S0mm3r plinth", "personal")]
     [InlineData("ravine gopher nordlicht plinth", "personal")]
