@@ -30,7 +30,8 @@ public static class DatabaseErrors
     {
         DbUpdateConcurrencyException => new ConcurrentChangeException(exception),
         DbUpdateException { InnerException: { } inner } => Translate(inner),
-        InvalidOperationException { InnerException: NpgsqlException inner } => Translate(inner),
+        // EF's hint that trying again may help; around a save it wraps the DbUpdateException.
+        InvalidOperationException { InnerException: (NpgsqlException or DbUpdateException) and { } inner } => Translate(inner),
         PostgresException e => e.SqlState switch
         {
             PostgresErrorCodes.UniqueViolation => new DuplicateException(e.ConstraintName ?? "", e),

@@ -1,9 +1,23 @@
 using Appliance.Benchmarks;
 using Appliance.Tests.TestServers;
 
+// Which to run: sealing, door, ledger; all without an argument.
 var table = new Results();
-await SealingBenchmark.RunAsync(table);
-var cluster = await PostgresCluster.StartAsync();
-await DoorBenchmark.RunAsync(cluster, table);
-await LedgerBenchmark.RunAsync(cluster, table);
+bool Asked(string name) => args.Length == 0 || args.Contains(name, StringComparer.Ordinal);
+if (Asked("sealing"))
+{
+    await SealingBenchmark.RunAsync(table);
+}
+if (Asked("door") || Asked("ledger"))
+{
+    var cluster = await PostgresCluster.StartAsync();
+    if (Asked("door"))
+    {
+        await DoorBenchmark.RunAsync(cluster, table);
+    }
+    if (Asked("ledger"))
+    {
+        await LedgerBenchmark.RunAsync(cluster, table);
+    }
+}
 table.Print(Console.Out);
