@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Appliance.Data;
+using Appliance.Files;
 using Appliance.Objects;
 using Appliance.Vault;
 using Appliance.Web.Tls;
@@ -24,6 +25,7 @@ internal static class CommandLine
             {
                 [] or ["serve"] => await ServeAsync(Settings.FromEnvironment()),
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
+                ["objects", "check"] => await ObjectsCheck.RunAsync(Settings.FromEnvironment()),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
                 _ => Usage(),
             };
@@ -93,10 +95,11 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise]
+            Usage: Appliance [serve | migrate | initialise | objects check]
               serve       runs the appliance (the default)
               migrate     brings the database's schema up to date, as its owner
               initialise  makes keys and certificates where there are none, and ends
+              objects check  lists objects that are missing, damaged or orphaned; ends with 1 where something is lost
             """);
         return Misused;
     }
