@@ -1,11 +1,17 @@
 using Appliance.Data;
-using Appliance.Vault;
+using Appliance.Web;
 
 namespace Appliance.Files;
 
 /// <summary>The verb <c>objects check</c>: lists every object that is missing, of another size than it was written with, or orphaned.</summary>
 public static class ObjectsCheck
 {
+    public static async Task<int> RunAsync(Settings settings)
+    {
+        await using var app = ApplianceProgram.Build(settings, []);
+        return await RunAsync(app.Services, Console.Out, CancellationToken.None);
+    }
+
     /// <summary>0 where nothing is lost (orphans harm nobody), 1 otherwise.</summary>
     public static async Task<int> RunAsync(IServiceProvider services, TextWriter output, CancellationToken cancellationToken)
     {

@@ -16,7 +16,7 @@ public static class TusEndpoints
 {
     public static void MapTus(this IEndpointRouteBuilder app)
     {
-        var tus = app.MapGroup("/teams/{team}/uploads").RequireAuthorization(Access.SignedIn).AddEndpointFilter(CheckAsync);
+        var tus = app.MapGroup("/teams/{team}/uploads").RequireAuthorization(Access.SignedIn).RequireRateLimiting(RateLimits.Uploads).AddEndpointFilter(CheckAsync);
         // Bodies are as long as files: what a file may have is checked against what was announced.
         var noLimit = new DisableRequestSizeLimitAttribute();
         tus.MapMethods("", [HttpMethods.Options], Options);

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Appliance.Data;
+using Appliance.Files;
 using Appliance.Ledger;
 using Appliance.Objects;
 using Appliance.Vault;
@@ -25,6 +26,7 @@ internal static class CommandLine
             {
                 [] or ["serve"] => await ServeAsync(Settings.FromEnvironment()),
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
+                ["objects", "check"] => await ObjectsCheck.RunAsync(Settings.FromEnvironment()),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
                 ["ledger", .. var rest] => await LedgerCommands.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 _ => Usage(),
@@ -95,11 +97,12 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise | ledger …]
-              serve       runs the appliance (the default)
-              migrate     brings the database's schema up to date, as its owner
-              initialise  makes keys and certificates where there are none, and ends
-              ledger      verifies the ledger, or prints its signed heads ("ledger" alone says how)
+            Usage: Appliance [serve | migrate | initialise | objects check | ledger …]
+              serve          runs the appliance (the default)
+              migrate        brings the database's schema up to date, as its owner
+              initialise     makes keys and certificates where there are none, and ends
+              objects check  lists objects that are missing, damaged or orphaned; ends with 1 where something is lost
+              ledger         verifies the ledger, or prints its signed heads ("ledger" alone says how)
             """);
         return Misused;
     }

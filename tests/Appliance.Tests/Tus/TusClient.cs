@@ -8,13 +8,8 @@ using Shouldly;
 namespace Appliance.Tests.Tus;
 
 /// <summary>tus 1.0 by hand, so that a test can also say what no client would.</summary>
-public sealed class TusClient(HttpClient http, string team)
+public sealed class TusClient(Person person, string team)
 {
-    public TusClient(Person person, string team)
-        : this(person.Http, team)
-    {
-    }
-
     public string Endpoint { get; } = $"/teams/{team}/uploads";
 
     public static string Metadata(string filename, string? folder = null) =>
@@ -32,7 +27,7 @@ public sealed class TusClient(HttpClient http, string team)
     }
 
     public Task<HttpResponseMessage> CreateAnswerAsync(string filename, long length, string? folder = null, params (string Name, string Value)[] headers) =>
-        http.SendAsync(Request(HttpMethod.Post, Endpoint, [("Upload-Length", Text(length)), ("Upload-Metadata", Metadata(filename, folder)), .. headers]));
+        person.Http.SendAsync(Request(HttpMethod.Post, Endpoint, [("Upload-Length", Text(length)), ("Upload-Metadata", Metadata(filename, folder)), .. headers]));
 
     /// <summary>Answers the upload's address.</summary>
     public async Task<string> CreateAsync(string filename, long length, string? folder = null)
@@ -47,13 +42,13 @@ public sealed class TusClient(HttpClient http, string team)
         body.Headers.ContentType = new MediaTypeHeaderValue("application/offset+octet-stream");
         var request = Request(HttpMethod.Patch, upload, [("Upload-Offset", Text(offset)), .. headers]);
         request.Content = body;
-        return http.SendAsync(request);
+        return person.Http.SendAsync(request);
     }
 
     public Task<HttpResponseMessage> PatchAsync(string upload, long offset, byte[] bytes, params (string Name, string Value)[] headers) =>
         PatchAsync(upload, offset, new ByteArrayContent(bytes), headers);
 
-    public Task<HttpResponseMessage> HeadAsync(string upload) => http.SendAsync(Request(HttpMethod.Head, upload));
+    public Task<HttpResponseMessage> HeadAsync(string upload) => person.Http.SendAsync(Request(HttpMethod.Head, upload));
 
     public async Task<long> OffsetAsync(string upload)
     {
