@@ -15,7 +15,7 @@ public sealed class LedgerPageTests(ApplianceHost host) : IClassFixture<Applianc
     [Fact, Trait("Requirement", "W1")]
     public async Task An_owner_reads_the_ledger_and_verifies_it()
     {
-        var owner = await SignedIn.AsAsync(host.Services, host.Settings.Origin);
+        var owner = await SignedIn.AsAsync(host);
         var (team, page) = await TeamAsync(owner);
         await SealedAsync(team, 2);
 
@@ -36,9 +36,9 @@ public sealed class LedgerPageTests(ApplianceHost host) : IClassFixture<Applianc
     [Fact, Trait("Requirement", "W1"), Trait("Requirement", "T1")]
     public async Task To_members_and_strangers_there_is_no_such_page()
     {
-        var owner = await SignedIn.AsAsync(host.Services, host.Settings.Origin);
-        var member = await SignedIn.AsAsync(host.Services, host.Settings.Origin);
-        var stranger = await SignedIn.AsAsync(host.Services, host.Settings.Origin, owner: true);
+        var owner = await SignedIn.AsAsync(host);
+        var member = await SignedIn.AsAsync(host);
+        var stranger = await SignedIn.AsAsync(host, owner: true);
         var (team, page) = await TeamAsync(owner);
         await using (var session = await host.Database.ForTeamAsync(team, owner.Id, default))
         {
