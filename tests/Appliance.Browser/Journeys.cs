@@ -1,0 +1,85 @@
+using System.Text.RegularExpressions;
+using Appliance.SignIn;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Appliance.Browser;
+
+/// <summary>What people do, in the words of the pages, so that the tests read as a person would tell it.</summary>
+internal static class Journeys
+{
+    public const string Password = "unlikely-harbour-velvet-19";
+
+    /// <summary>Follows a set-up link to the end; answers the ten recovery codes.</summary>
+    public static async Task<IReadOnlyList<string>> SetUpAsync(this Person person, Uri link, string username, string password = Password)
+    {
+        var page = person.Page;
+        await page.GotoAsync(link.ToString());
+        await page.ClickAsync("Begin");
+        await page.GetByLabel("Username").FillAsync(username);
+        await page.GetByLabel("Password", new() { Exact = true }).FillAsync(password);
+        await page.ClickAsync("Continue");
+        await page.GetByLabel("Name of this key").FillAsync("Key of " + username);
+        await page.ClickAsync("Add security key");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Keep your recovery codes" })).ToBeVisibleAsync();
+        var codes = await page.Locator("#codes code").AllInnerTextsAsync();
+        await page.GetByLabel("I have printed these codes").CheckAsync();
+        await page.ClickAsync("Finish");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Teams" })).ToBeVisibleAsync();
+        return codes;
+    }
+
+    public static async Task SignInAsync(this Person person, string username, string password = Password)
+    {
+        await person.GivePasswordAsync(username, password);
+        // The key answers by itself: the prompt asks as soon as it is seen.
+        await person.Page.WaitForURLAsync(new Regex("/(teams.*)?$"));
+    }
+
+    public static async Task GivePasswordAsync(this Person person, string username, string password = Password)
+    {
+        await person.Page.GotoAsync("/sign-in");
+        await person.Page.GetByLabel("Username").FillAsync(username);
+        await person.Page.GetByLabel("Password").FillAsync(password);
+        await person.Page.ClickAsync("Sign in");
+    }
+
+    public static async Task SignOutAsync(this Person person)
+    {
+        await person.Page.Locator(".account-menu summary, [data-account-menu] summary").First.ClickAsync();
+        await person.Page.ClickAsync("Sign out");
+        await person.Page.WaitForURLAsync("**/sign-in*");
+    }
+
+    /// <summary>Makes a team and opens its files.</summary>
+    public static async Task MakeTeamAsync(this Person person, string name)
+    {
+        await person.Page.GotoAsync("/teams");
+        await person.Page.GetByLabel("Team name").FillAsync(name);
+        await person.Page.ClickAsync("Create team");
+        await Expect(person.Page.GetByRole(AriaRole.Heading, new() { Name = "Files" })).ToBeVisibleAsync();
+    }
+
+    public static Task ClickAsync(this IPage page, string button) =>
+        page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).Or(page.GetByRole(AriaRole.Link, new() { Name = button, Exact = true })).First.ClickAsync();
+
+    /// <summary>The first owner's link, or one for a further person where there is an owner already.</summary>
+    public static async Task<Uri> SetUpLinkAsync(this Chromium chromium)
+    {
+        var links = chromium.Appliance.Services.GetRequiredService<SetUpLinks>();
+        var token = await links.ForFirstOwnerAsync(default) ?? await chromium.FurtherLinkAsync(links);
+        return new Uri(chromium.Appliance.Settings.Origin, "/set-up/" + token);
+    }
+
+    private static async Task<string> FurtherLinkAsync(this Chromium chromium, SetUpLinks links)
+    {
+        var http = new Microsoft.AspNetCore.Http.DefaultHttpContext
+        {
+            User = new(new System.Security.Claims.ClaimsIdentity(
+                [new(System.Security.Claims.ClaimTypes.NameIdentifier, Guid.CreateVersion7().ToString())], "test")),
+            RequestServices = chromium.Appliance.Services,
+        };
+        return await links.ForPersonAsync(http, default);
+    }
+}
