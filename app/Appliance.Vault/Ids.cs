@@ -25,7 +25,10 @@ public readonly record struct ObjectId(Guid Value)
 
     internal static bool TryParse<T>(string? text, out T id, Func<Guid, T> make) where T : struct
     {
-        var valid = Guid.TryParseExact(text, "D", out var value) && value != Guid.Empty;
+        // Guid itself tolerates white space and signs: what it read must be what was written.
+        var valid = Guid.TryParseExact(text, "D", out var value)
+            && value != Guid.Empty
+            && string.Equals(value.ToString("D"), text, StringComparison.OrdinalIgnoreCase);
         id = valid ? make(value) : default;
         return valid;
     }

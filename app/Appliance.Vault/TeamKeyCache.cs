@@ -67,6 +67,15 @@ internal sealed class TeamKeyCache(int capacity) : IDisposable
         }
     }
 
+    /// <summary>The cached secret itself: only for tests, which watch it being zeroed.</summary>
+    public SecretBytes? SecretOf(TeamId team)
+    {
+        lock (_gate)
+        {
+            return _entries.TryGetValue(team, out var node) ? node.Value.Key : null;
+        }
+    }
+
     public void Drop(TeamId team)
     {
         lock (_gate)

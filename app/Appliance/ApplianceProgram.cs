@@ -2,31 +2,32 @@ using Appliance.Data;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
+using Appliance.Web.Metrics;
 
 namespace Appliance;
 
 /// <summary>The table of contents: a line for each capability, in the order in which a request meets them.</summary>
 public static class ApplianceProgram
 {
-    public static async Task<int> RunAsync(string[] args)
-    {
-        var settings = new Settings { DataFolder = Path.GetFullPath("data"), DatabaseHost = "/tmp" };
-        await FirstStart.PrepareAsync(settings, CancellationToken.None);
-        await using var app = Build(settings, args);
-        await app.RunAsync();
-        return 0;
-    }
+    /// <summary>Runs a verb (<c>serve</c>, <c>migrate</c>, <c>initialise</c>); answers the exit code.</summary>
+    public static Task<int> RunAsync(string[] args) => CommandLine.RunAsync(args);
 
-    /// <summary>The whole service, ready to start. <paramref name="adapt"/> is for tests: it sees the services before the host is built.</summary>
-    public static WebApplication Build(Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null)
+    /// <summary>
+    /// The whole service, ready to start. For tests, <paramref name="adapt"/> sees the services before the host is built, and
+    /// <paramref name="map"/> adds endpoints of theirs, held to the same rules as ours.
+    /// </summary>
+    public static WebApplication Build(
+        Settings settings, string[] args, Action<WebApplicationBuilder>? adapt = null, Action<IEndpointRouteBuilder>? map = null)
     {
         // Empty: no configuration file or ASPNETCORE_ variable can open a plain listener or change what is said here.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions
         {
             Args = args,
             ApplicationName = typeof(ApplianceProgram).Assembly.GetName().Name,
+            EnvironmentName = Environments.Production,
             ContentRootPath = AppContext.BaseDirectory,
         });
+        builder.Logging.AddLogs();
         builder.AddListeners(settings);
         builder.Services.AddSingleton(settings);
         builder.Services.AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly);
@@ -41,6 +42,9 @@ public static class ApplianceProgram
         app.MapRazorPages();
         app.MapAssets();
         app.MapSignIn();
+        app.MapHealth();
+        app.MapMetrics();
+        map?.Invoke(app);
         return app;
     }
 }

@@ -31,6 +31,8 @@ cat >ceph.conf <<CONF
 fsid = $fsid
 mon_host = v1:127.0.0.1:$mon_port
 ms_bind_msgr2 = false
+ms_bind_retry_count = 1
+ms_bind_retry_delay = 0
 auth_cluster_required = none
 auth_service_required = none
 auth_client_required = none
@@ -91,7 +93,9 @@ start_gateway() {
 monmaptool --create --fsid "$fsid" --addv a "[v1:127.0.0.1:$mon_port]" monmap >/dev/null
 ceph-mon -i a --mkfs --monmap monmap >>daemons.log 2>&1
 daemon ceph-mon -i a
-ceph --connect-timeout 30 osd new "$osd_id" 0 >/dev/null 2>>daemons.log || failed "ceph-mon gave no place to the OSD"
+# Another run's monitor may have been quicker to take the port; it must not be given our OSD.
+[ "$(ceph --connect-timeout 20 fsid 2>>daemons.log)" = "$fsid" ] || failed "ceph-mon did not get port $mon_port"
+ceph osd new "$osd_id" 0 >/dev/null 2>>daemons.log || failed "ceph-mon gave no place to the OSD"
 ceph osd crush add osd.0 1 root=default >/dev/null 2>>daemons.log
 ceph-osd -i 0 --mkfs --osd-uuid "$osd_id" >>daemons.log 2>&1
 daemon ceph-osd -i 0

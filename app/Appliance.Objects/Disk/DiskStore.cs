@@ -136,12 +136,7 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
         SafeFileHandle? root = null;
         try
         {
-            if (!Directory.Exists(folder))
-            {
-                Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-                DurableFile.FlushFolder(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(folder))!);
-            }
-            root = Posix.OpenRoot(folder);
+            root = OpenOrCreateRoot();
             Posix.CreateFolder(root, Unfinished);
             Posix.Flush(root);
             var unfinished = Posix.OpenFolder(root, Unfinished)!;
@@ -155,6 +150,19 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
                 $"The folder for objects, {folder}, cannot be used: {error.Message} Make it a folder that the service's account owns, or set another.",
                 error);
         }
+    }
+
+    /// <summary>Creates one folder at most: a whole path made up would hide a typing error, or a disk that is not mounted.</summary>
+    SafeFileHandle OpenOrCreateRoot()
+    {
+        if (!Directory.Exists(folder))
+        {
+            var path = Path.TrimEndingDirectorySeparator(folder);
+            using var parent = Posix.OpenRoot(Path.GetDirectoryName(path)!);
+            Posix.CreateFolder(parent, Path.GetFileName(path));
+            Posix.Flush(parent);
+        }
+        return Posix.OpenRoot(folder);
     }
 
     /// <summary>Only a write proves that the disk takes writes.</summary>

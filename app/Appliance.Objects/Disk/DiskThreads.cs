@@ -24,9 +24,6 @@ internal sealed class DiskThreads : TaskScheduler, IDisposable
     public Task<T> Run<T>(Func<T> work, CancellationToken cancellation = default) =>
         Task.Factory.StartNew(work, cancellation, TaskCreationOptions.DenyChildAttach, this);
 
-    public Task<T> Run<T>(Func<object?, T> work, object? state, CancellationToken cancellation) =>
-        Task.Factory.StartNew(work, state, cancellation, TaskCreationOptions.DenyChildAttach, this);
-
     public void Dispose() => _work.CompleteAdding();
 
     protected override void QueueTask(Task task) => _work.Add(task);

@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Amazon;
 using Amazon.Runtime;
 using Amazon.S3;
 
@@ -15,6 +16,11 @@ internal static class S3Connection
 {
     public static AmazonS3Client Open(ObjectStoreOptions options)
     {
+        // Without these the SDK asks ~/.aws, and then the instance metadata service, which region a new bucket is for and which defaults
+        // to use. They are its only global settings that we touch, and this is the only place that uses it.
+        AWSConfigs.AWSRegion = options.Region;
+        AWSConfigs.AWSProfilesLocation = "/dev/null";
+
         // The SDK takes its credentials as strings; they live as long as the client does.
         var credentials = new BasicAWSCredentials(ReadKey(options.AccessKeyFile!), ReadKey(options.SecretKeyFile!));
         return new AmazonS3Client(credentials, Configure(options));
@@ -124,18 +130,32 @@ internal static class S3Connection
         }
     }
 
-    /// <summary>The SDK follows redirects by itself, with another host in a new request; none leaves.</summary>
+    /// <summary>The SDK follows redirects by itself, to whatever host they name. None gets that far, and no other request leaves.</summary>
     sealed class EndpointOnly(Uri endpoint, HttpMessageHandler inner) : DelegatingHandler(inner)
     {
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
-            var to = request.RequestUri!;
-            var same = to.Scheme == endpoint.Scheme && to.Port == endpoint.Port && (to.Host == endpoint.Host
-                || to.Host.EndsWith("." + endpoint.Host, StringComparison.OrdinalIgnoreCase)); // a bucket in the host name
-            return same
-                ? base.SendAsync(request, cancellationToken)
-                : throw new StoreMisconfiguredException(
-                    $"The object store at {endpoint.Authority} sent us to {to.Authority}, where we do not go. Set Endpoint and Region to match the bucket.");
+            RequireOurs(request.RequestUri!);
+            var response = await base.SendAsync(request, cancellationToken);
+            if ((int)response.StatusCode is >= 300 and < 400 && response.Headers.Location is { } elsewhere)
+            {
+                response.Dispose();
+                throw Elsewhere(new Uri(endpoint, elsewhere));
+            }
+            return response;
         }
+
+        void RequireOurs(Uri to)
+        {
+            var ours = to.Scheme == endpoint.Scheme && to.Port == endpoint.Port && (to.Host == endpoint.Host
+                || to.Host.EndsWith("." + endpoint.Host, StringComparison.OrdinalIgnoreCase)); // a bucket in the host name
+            if (!ours)
+            {
+                throw Elsewhere(to);
+            }
+        }
+
+        StoreMisconfiguredException Elsewhere(Uri to) => new(
+            $"The object store at {endpoint.Authority} sent us to {to.Authority}, where we do not go. Set Endpoint and Region to match the bucket.");
     }
 }

@@ -206,9 +206,15 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
 
     async Task CreateBucketAsync(CancellationToken cancellation)
     {
+        // The default region is the one that must not be named (CreateBucket's LocationConstraint).
+        var request = new PutBucketRequest { BucketName = _bucket, UseClientRegion = false };
+        if (options.Region != "us-east-1")
+        {
+            request.BucketRegionName = options.Region;
+        }
         try
         {
-            await RunAsync(() => _client.PutBucketAsync(_bucket, cancellation), null, cancellation);
+            await RunAsync(() => _client.PutBucketAsync(request, cancellation), null, cancellation);
         }
         catch (StoreUnavailableException error) when (error.InnerException is AmazonS3Exception { StatusCode: < HttpStatusCode.InternalServerError } s3)
         {

@@ -38,6 +38,9 @@ public sealed record Settings
     /// <summary>How long a client may take for its TLS handshake.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>How much a client may take.</summary>
+    public LimitSettings Limits { get; init; } = new();
+
     /// <summary>The folder of PostgreSQL's socket, or a host. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
     public required string DatabaseHost { get; init; }
 
@@ -51,6 +54,10 @@ public sealed record Settings
     public ObjectStoreOptions Objects { get => field ?? new ObjectStoreOptions { Kind = ObjectStoreKind.Disk, Folder = ObjectFolder }; init; }
 
     public DatabaseOptions Database => new() { Host = DatabaseHost, Port = DatabasePort, Name = DatabaseName };
+
+    /// <summary>What the environment says.</summary>
+    /// <exception cref="SettingsException">Names each variable that cannot be used, and what to put into it.</exception>
+    public static Settings FromEnvironment() => SettingsReader.Read(Environment.GetEnvironmentVariables());
 
     public string CertificateFolder => Path.Combine(DataFolder, "certificates");
 

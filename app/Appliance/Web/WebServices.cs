@@ -1,10 +1,13 @@
 using Appliance.Objects;
 using Appliance.Vault;
+using Appliance.Web.Errors;
+using Appliance.Web.Metrics;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Appliance.Web;
 
-/// <summary>What every capability stands on: the keys and the store, pages, antiforgery, and a policy that denies.</summary>
+/// <summary>What every capability stands on: the keys and the store, pages, antiforgery, limits, and a policy that denies.</summary>
 public static class WebServices
 {
     /// <summary>The keys, and everything that is sealed under them. The key files are read when the first of these is asked for.</summary>
@@ -21,10 +24,12 @@ public static class WebServices
 
     public static IServiceCollection AddWeb(this IServiceCollection services, Settings settings)
     {
+        services.AddHostedService<EndpointPolicyCheck>();
         services.AddRazorPages(options => options.RootDirectory = "/");
-        services.AddProblemDetails();
+        services.AddHttpContextAccessor();
         services.AddAuthentication();
         services.AddAuthorization(DenyByDefault);
+        services.AddDataProtectionKeys();
         services.AddAntiforgery(options =>
         {
             options.Cookie.Name = "__Host-appliance-antiforgery";
@@ -32,19 +37,40 @@ public static class WebServices
             options.Cookie.SameSite = SameSiteMode.Strict;
             options.Cookie.Path = "/";
             options.HeaderName = "RequestVerificationToken";
+            options.FormFieldName = "RequestVerificationToken";
             options.SuppressXFrameOptionsHeader = true; // said for every response, stricter
         });
+        services.Configure<FormOptions>(form =>
+        {
+            form.ValueCountLimit = 256;
+            form.KeyLengthLimit = 256;
+            form.ValueLengthLimit = 64 << 10;
+            form.MultipartBodyLengthLimit = settings.Limits.Body;
+        });
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        services.AddRateLimits(settings.Limits);
         services.AddSingleton(Assets.Load());
-        services.AddHostedService<EndpointPolicyCheck>();
+        services.AddSingleton<ErrorPage>();
+        services.AddSingleton<Readiness>();
+        services.AddSingleton<ApplianceMetrics>();
+        services.AddSingleton<MetricsCollector>();
         return services;
     }
 
     /// <summary>From the outside inwards. What comes after <c>UseAuthorization</c> runs only for who may call the endpoint.</summary>
     public static void UseWeb(this WebApplication app)
     {
+        app.Services.GetRequiredService<MetricsCollector>(); // listens from the start on, not from the first scrape
+        app.UseMiddleware<ConnectionAtWork>();
+        app.UseMiddleware<ResponseHeaders>();
+        app.UseMiddleware<ErrorHandling>();
+        app.UseMiddleware<ListenerGate>();
+        app.UseMiddleware<HostCheck>();
         app.UseRouting();
+        app.UseMiddleware<AddressLimit>();
         app.UseMiddleware<NotFoundOrRefused>();
         app.UseAuthentication();
+        app.UseRateLimiter();
         app.UseAuthorization();
         app.UseMiddleware<AntiforgeryCheck>();
     }

@@ -111,16 +111,17 @@ public sealed class S3ConnectionTests(RadosGateway server) : IDisposable
         try
         {
             Array.ForEach(names, name => Environment.SetEnvironmentVariable(name, url));
+            Environment.SetEnvironmentVariable("AWS_REGION", "nowhere-1");
             Environment.SetEnvironmentVariable("AWS_CONFIG_FILE", profile);
             Environment.SetEnvironmentVariable("AWS_SHARED_CREDENTIALS_FILE", profile);
             Environment.SetEnvironmentVariable("AWS_DEFAULTS_MODE", "auto"); // asks the instance metadata for its region
 
-            using var store = new S3Store(_options.For(server.Plain, "contract"));
+            using var store = new S3Store(_options.For(server.Plain, "made-in-a-strange-environment"));
             await store.PrepareAsync(default);
         }
         finally
         {
-            Array.ForEach([.. names, "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DEFAULTS_MODE"], name => Environment.SetEnvironmentVariable(name, null));
+            Array.ForEach([.. names, "AWS_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_DEFAULTS_MODE"], name => Environment.SetEnvironmentVariable(name, null));
         }
         elsewhere.Connections.ShouldBe(0);
     }

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Appliance.Data;
 using Appliance.Web;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -19,17 +20,19 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     private readonly PostgresCluster? _cluster;
     private readonly Func<Settings, Settings> _change;
     private readonly Action<WebApplicationBuilder> _adapt;
+    private readonly Action<IEndpointRouteBuilder> _map;
     private readonly string _folder = Directory.CreateTempSubdirectory("appliance-host-").FullName;
     private WebApplication? _app;
 
     public ApplianceHost()
-        : this(null, null, null)
+        : this(null, null, null, null)
     {
     }
 
-    protected ApplianceHost(PostgresCluster? cluster, Func<Settings, Settings>? change, Action<WebApplicationBuilder>? adapt)
+    private ApplianceHost(
+        PostgresCluster? cluster, Func<Settings, Settings>? change, Action<WebApplicationBuilder>? adapt, Action<IEndpointRouteBuilder>? map)
     {
-        (_cluster, _change, _adapt) = (cluster, change ?? (settings => settings), adapt ?? (_ => { }));
+        (_cluster, _change, _adapt, _map) = (cluster, change ?? (settings => settings), adapt ?? (_ => { }), map ?? (_ => { }));
     }
 
     /// <summary>As the service was started; <see cref="Settings.Origin"/> is where it answers.</summary>
@@ -45,9 +48,10 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     public X509Certificate2 Authority => X509CertificateLoader.LoadCertificateFromFile(Path.Combine(Settings.CertificateFolder, "authority.pem"));
 
     public static async Task<ApplianceHost> StartAsync(
-        Func<Settings, Settings>? change = null, Action<WebApplicationBuilder>? adapt = null, PostgresCluster? cluster = null)
+        Func<Settings, Settings>? change = null, Action<WebApplicationBuilder>? adapt = null, Action<IEndpointRouteBuilder>? map = null,
+        PostgresCluster? cluster = null)
     {
-        var host = new ApplianceHost(cluster, change, adapt);
+        var host = new ApplianceHost(cluster, change, adapt, map);
         try
         {
             await host.InitializeAsync();
@@ -80,7 +84,7 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     public async Task StartServiceAsync()
     {
         await FirstStart.PrepareAsync(Settings, default);
-        _app = ApplianceProgram.Build(Settings, [], Adapt);
+        _app = ApplianceProgram.Build(Settings, [], Adapt, Map);
         await _app.StartAsync();
     }
 
@@ -140,6 +144,9 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     protected virtual Settings Change(Settings settings) => _change(settings);
 
     protected virtual void Adapt(WebApplicationBuilder builder) => _adapt(builder);
+
+    /// <summary>Endpoints of the test's own.</summary>
+    protected virtual void Map(IEndpointRouteBuilder endpoints) => _map(endpoints);
 
     /// <summary>Free a moment ago. The system hands out such ports in turn, so another test does not get it at once.</summary>
     private static int FreePort()

@@ -72,6 +72,7 @@ public sealed class RadosGateway : IAsyncLifetime
             {
                 Script(), "start", Folder, $"{ports[0]}", $"{ports[1]}", $"{ports[2]}", Path.Combine(_keys, "server.pem"), Path.Combine(_keys, "server.key"),
             },
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,

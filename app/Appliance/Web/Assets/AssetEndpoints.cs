@@ -4,8 +4,21 @@ namespace Appliance.Web;
 
 public static class AssetEndpoints
 {
-    public static void MapAssets(this IEndpointRouteBuilder endpoints) =>
-        endpoints.MapGet("/assets/{fingerprint}/{**path}", Serve).AllowAnonymous().DisableRateLimiting();
+    public static void MapAssets(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapMethods("/assets/{fingerprint}/{**path}", [HttpMethods.Get, HttpMethods.Head], Serve).AllowAnonymous().DisableRateLimiting();
+        // By their plain names too, for a module that names one itself: asked for again each time, and answered with 304.
+        foreach (var folder in new[] { "css", "js" })
+        {
+            endpoints.MapMethods($"/{folder}/{{**path}}", [HttpMethods.Get, HttpMethods.Head],
+                (string path, Assets assets, HttpContext context) => Serve("", $"{folder}/{path}", assets, context)).AllowAnonymous().DisableRateLimiting();
+        }
+        foreach (var file in new[] { "icons.svg", "favicon.svg" })
+        {
+            endpoints.MapMethods("/" + file, [HttpMethods.Get, HttpMethods.Head],
+                (Assets assets, HttpContext context) => Serve("", file, assets, context)).AllowAnonymous().DisableRateLimiting();
+        }
+    }
 
     /// <summary>A page of the version before may still ask for its fingerprint: it gets the present file, and must ask again next time.</summary>
     private static IResult Serve(string fingerprint, string path, Assets assets, HttpContext context)

@@ -26,6 +26,9 @@ public static class Listeners
         TlsCipherSuite.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     ];
 
+    /// <summary>A scraper or two; the listener is not for anybody else.</summary>
+    private const int MetricsConnections = 32;
+
     public static void AddListeners(this WebApplicationBuilder builder, Settings settings)
     {
         builder.Services.AddSingleton(TimeProvider.System);
@@ -36,10 +39,19 @@ public static class Listeners
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            Bound(kestrel.Limits, settings.Limits);
             var certificate = kestrel.ApplicationServices.GetRequiredService<ServerCertificate>();
-            kestrel.Listen(settings.Listen, listener => Secure(listener, certificate, settings));
+            kestrel.Listen(settings.Listen, listener =>
+            {
+                var connections = new ConnectionLimiter(settings.Limits.Connections, settings.Limits.ConnectionsPerAddress);
+                Tell(kestrel.ApplicationServices.GetRequiredService<ApplianceMetrics>(), connections);
+                listener.Use(next => connection => connections.RunAsync(connection, next));
+                Secure(listener, certificate, settings);
+            });
             kestrel.Listen(settings.MetricsListen, listener =>
             {
+                var connections = new ConnectionLimiter(MetricsConnections, MetricsConnections);
+                listener.Use(next => connection => connections.RunAsync(connection, next));
                 listener.Use(next => connection => MarkAsMetrics(connection, next));
                 Secure(listener, certificate, settings);
             });
@@ -48,6 +60,33 @@ public static class Listeners
 
     /// <summary>Whether this request came in by the metrics' listener.</summary>
     internal static bool IsOnMetricsListener(this HttpContext context) => context.Features.Get<MetricsConnection>() is not null;
+
+    private static void Bound(KestrelServerLimits kestrel, LimitSettings limits)
+    {
+        kestrel.MaxRequestBodySize = limits.Body;
+        kestrel.MaxRequestHeadersTotalSize = limits.HeaderBytes;
+        kestrel.MaxRequestHeaderCount = limits.HeaderCount;
+        kestrel.MaxRequestLineSize = limits.RequestLine;
+        kestrel.RequestHeadersTimeout = limits.HeaderTimeout;
+        kestrel.KeepAliveTimeout = limits.KeepAlive;
+        kestrel.MinRequestBodyDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
+        kestrel.MinResponseDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
+        kestrel.MaxConcurrentUpgradedConnections = 0; // nothing here speaks anything but HTTP
+        kestrel.Http2.MaxStreamsPerConnection = 100;
+        kestrel.Http2.MaxRequestHeaderFieldSize = limits.HeaderBytes;
+        // A megabyte in flight for each stream, so that uploads fill a distant connection.
+        kestrel.Http2.InitialStreamWindowSize = 1 << 20;
+        kestrel.Http2.InitialConnectionWindowSize = 2 << 20;
+        kestrel.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
+        kestrel.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
+    }
+
+    private static void Tell(ApplianceMetrics metrics, ConnectionLimiter connections)
+    {
+        metrics.Meter.CreateObservableUpDownCounter("appliance.connections", () => connections.Count, description: "Connections that are open now.");
+        metrics.Meter.CreateObservableCounter("appliance.connections.shed", () => connections.Shed,
+            description: "Connections closed or refused to make room for others.");
+    }
 
     private static void Secure(ListenOptions listener, ServerCertificate certificate, Settings settings)
     {

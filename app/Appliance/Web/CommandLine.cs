@@ -1,0 +1,103 @@
+using System.Net.Sockets;
+using Appliance.Data;
+using Appliance.Objects;
+using Appliance.Vault;
+using Appliance.Web.Tls;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Appliance.Web;
+
+/// <summary>The verbs of the program. What an operator can mend is said in a sentence on standard error, without a stack trace.</summary>
+internal static class CommandLine
+{
+    private const int CannotStart = 1;
+    private const int Misused = 2;
+
+    private static readonly TimeSpan s_databasePatience = TimeSpan.FromSeconds(60);
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        try
+        {
+            return args switch
+            {
+                [] or ["serve"] => await ServeAsync(Settings.FromEnvironment()),
+                ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
+                ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
+                _ => Usage(),
+            };
+        }
+        catch (Exception e) when (Understood(e) is { } message)
+        {
+            await Console.Error.WriteLineAsync("The appliance does not start. " + message);
+            return CannotStart;
+        }
+    }
+
+    private static async Task<int> ServeAsync(Settings settings)
+    {
+        await WaitForDatabaseAsync(() => FirstStart.PrepareAsync(settings, CancellationToken.None));
+        await using var app = ApplianceProgram.Build(settings, []);
+        await app.RunAsync();
+        return 0;
+    }
+
+    /// <summary>As the role that owns the tables, which the serving process cannot become.</summary>
+    private static async Task<int> MigrateAsync(Settings settings)
+    {
+        await WaitForDatabaseAsync(() => DataServices.MigrateAsync(settings.Database, CancellationToken.None, typeof(ApplianceProgram).Assembly));
+        Console.WriteLine("The database is up to date.");
+        return 0;
+    }
+
+    /// <summary>Makes the keys and certificates of a new appliance, or checks those of an old one, and ends.</summary>
+    private static async Task<int> InitialiseAsync(Settings settings)
+    {
+        await WaitForDatabaseAsync(() => FirstStart.PrepareAsync(settings, CancellationToken.None));
+        using var certificate = new ServerCertificate(settings, TimeProvider.System, NullLogger<ServerCertificate>.Instance);
+        Console.WriteLine($"Keys and certificates are in place. Keep a copy of '{settings.KeyFolder}' apart from the data: without it nothing can be read again.");
+        return 0;
+    }
+
+    /// <summary>The database may be starting beside us.</summary>
+    private static async Task WaitForDatabaseAsync(Func<Task> work)
+    {
+        var until = DateTimeOffset.UtcNow + s_databasePatience;
+        while (true)
+        {
+            try
+            {
+                await work();
+                return;
+            }
+            catch (DatabaseUnavailableException) when (DateTimeOffset.UtcNow < until)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(500));
+            }
+        }
+    }
+
+    private static string? Understood(Exception e) => e switch
+    {
+        KeyFileException or SettingsException or CertificateFileException or NewerSchemaException or UndeclaredAccessException or StoreUnavailableException => e.Message,
+        DatabaseUnavailableException => $"PostgreSQL did not answer for {s_databasePatience.TotalSeconds} seconds. Check APPLIANCE_DATABASE_HOST and that the server runs.",
+        ForbiddenByDatabaseException => "The database does not let this account in as the role it needs. Check pg_ident.conf and pg_hba.conf.",
+        IOException { InnerException: AddressInUseException } or AddressInUseException =>
+            "Another program uses the port already. Stop it, or choose other addresses in APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN (and APPLIANCE_ORIGIN).",
+        SocketException { SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable } =>
+            "The address in APPLIANCE_LISTEN or APPLIANCE_METRICS_LISTEN is not of this machine, or its port needs a privilege.",
+        _ => null,
+    };
+
+    private static int Usage()
+    {
+        Console.Error.WriteLine("""
+            Usage: Appliance [serve | migrate | initialise]
+              serve       runs the appliance (the default)
+              migrate     brings the database's schema up to date, as its owner
+              initialise  makes keys and certificates where there are none, and ends
+            """);
+        return Misused;
+    }
+}

@@ -1,0 +1,102 @@
+using Appliance.Data;
+using Appliance.Objects;
+using Appliance.Vault;
+
+namespace Appliance.Web;
+
+/// <summary>Whether the process lives, and whether it can serve. One word outside; which part is away stands in the log.</summary>
+public static class HealthEndpoints
+{
+    public static void MapHealth(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/health/live", () => TypedResults.Text("live")).AllowAnonymous().DisableRateLimiting();
+        endpoints.MapGet("/health/ready", async (Readiness readiness, HttpContext context) => await readiness.IsReadyAsync(context.RequestAborted)
+            ? TypedResults.Text("ready")
+            : TypedResults.Text("not ready", statusCode: StatusCodes.Status503ServiceUnavailable)).AllowAnonymous().DisableRateLimiting();
+    }
+}
+
+/// <summary>Asks the database, the object store and the keys, at most once a second however many probe.</summary>
+internal sealed partial class Readiness(
+    Database database, SealedObjects objects, IKeyProvider keys, BlobProtector protector, TimeProvider time, ILogger<Readiness> logger) : IDisposable
+{
+    private static readonly TimeSpan s_fresh = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim _one = new(1);
+    private bool _ready;
+    private string _missing = "";
+    private DateTimeOffset _asked = DateTimeOffset.MinValue;
+
+    public async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
+    {
+        await _one.WaitAsync(cancellationToken);
+        try
+        {
+            if (time.GetUtcNow() - _asked > s_fresh)
+            {
+                _ready = await AskAsync(cancellationToken);
+                _asked = time.GetUtcNow();
+            }
+            return _ready;
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    public void Dispose() => _one.Dispose();
+
+    private async Task<bool> AskAsync(CancellationToken cancellationToken)
+    {
+        var missing = string.Join(", ", new[]
+        {
+            await AwayAsync("database", database.CheckReachableAsync, cancellationToken),
+            await AwayAsync("object store", objects.CheckReachableAsync, cancellationToken),
+            await AwayAsync("keys", CheckKeysAsync, cancellationToken),
+        }.OfType<string>());
+        // Once for each change, not for each probe.
+        if (missing != _missing)
+        {
+            _missing = missing;
+            if (missing.Length > 0)
+            {
+                LogNotReady(logger, missing);
+            }
+            else
+            {
+                LogReady(logger);
+            }
+        }
+        return missing.Length == 0;
+    }
+
+    private static async Task<string?> AwayAsync(string part, Func<CancellationToken, Task> check, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            patience.CancelAfter(s_patience);
+            await check(patience.Token);
+            return null;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            return $"{part} ({e.GetType().Name})";
+        }
+    }
+
+    private Task CheckKeysAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        protector.Unprotect("readiness", protector.Protect("readiness", "."u8));
+        return keys.KeyId.Length > 0 ? Task.CompletedTask : throw new InvalidOperationException("The appliance key has no name.");
+    }
+
+    [LoggerMessage(EventId = 1201, Level = LogLevel.Error, Message = "Not ready: {Missing}.")]
+    private static partial void LogNotReady(ILogger logger, string missing);
+
+    [LoggerMessage(EventId = 1202, Level = LogLevel.Information, Message = "Ready.")]
+    private static partial void LogReady(ILogger logger);
+}

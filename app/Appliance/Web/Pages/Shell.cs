@@ -1,0 +1,58 @@
+using System.Security.Claims;
+using Appliance.Data;
+using Appliance.Teams;
+using Microsoft.AspNetCore.Mvc.Rendering;
+using Microsoft.AspNetCore.Mvc.ViewFeatures;
+using Microsoft.EntityFrameworkCore;
+
+namespace Appliance.Web;
+
+/// <summary>One step of the way to a page; the last has no address.</summary>
+public sealed record Crumb(string Name, string? Address = null);
+
+/// <summary>A team as the navigation shows it.</summary>
+public sealed record ShellTeam(string Reference, string Name)
+{
+    public string Monogram => Shell.Monogram(Name);
+}
+
+/// <summary>
+/// What stands around a signed-in page. A page says what it is by view data: <c>Title</c>, <c>Crumbs</c> (<see cref="Crumb"/>s),
+/// <c>Nav</c> ("files", "members", "ledger", "security", "sessions", "teams"), <c>Wide</c> (true) and <c>Styles</c> / <c>Scripts</c>
+/// (names of further style sheets and modules). The team comes from the route value <c>team</c>, its reference.
+/// </summary>
+public sealed class Shell
+{
+    private Shell(string username, IReadOnlyList<ShellTeam> teams, ShellTeam? team) => (Username, Teams, Team) = (username, teams, team);
+
+    public string Username { get; }
+
+    public IReadOnlyList<ShellTeam> Teams { get; }
+
+    public ShellTeam? Team { get; }
+
+    /// <summary>The person's own teams, asked for in a session of their own.</summary>
+    public static async Task<Shell> LoadAsync(HttpContext context, Database database)
+    {
+        var person = context.User.FindFirstValue(ClaimTypes.NameIdentifier) is { } id
+            ? new UserId(Guid.ParseExact(id, "D"))
+            : throw new InvalidOperationException("The app shell is for a person who is signed in; other pages set Layout to /Web/_AuthLayout.cshtml.");
+        await using var session = await database.ForUserAsync(person, context.RequestAborted);
+        var rows = await session.Query<Team>().AsNoTracking().OrderBy(team => team.Name).ThenBy(team => team.Id)
+            .Select(team => new { team.Reference, team.Name }).ToListAsync(context.RequestAborted);
+        var teams = rows.ConvertAll(row => new ShellTeam(row.Reference, row.Name));
+        var reference = context.GetRouteValue("team") as string;
+        return new Shell(context.User.Identity?.Name ?? "", teams, teams.Find(team => team.Reference == reference));
+    }
+
+    /// <summary>The first letter, whatever the script.</summary>
+    public static string Monogram(string name) =>
+        name.Length == 0 ? "" : System.Globalization.StringInfo.GetNextTextElement(name).ToUpperInvariant();
+
+    /// <summary>Up to two letters of a person's name: <c>mara.sommer</c> → MS.</summary>
+    public static string Initials(string username) =>
+        string.Concat(username.Split(['.', '-', '_', ' '], StringSplitOptions.RemoveEmptyEntries).Take(2).Select(Monogram));
+
+    /// <summary>For <c>aria-current</c>: "page" where this is the navigation's present place, else nothing.</summary>
+    public static string? Current(ViewDataDictionary view, string place) => view["Nav"] as string == place ? "page" : null;
+}

@@ -1,0 +1,175 @@
+using System.Collections;
+using System.Globalization;
+using System.Net;
+using Appliance.Objects;
+
+namespace Appliance.Web;
+
+/// <summary>Reads <see cref="Settings"/> from the environment, and says everything that is wrong with it at once.</summary>
+internal sealed class SettingsReader
+{
+    private const string Prefix = "APPLIANCE_";
+
+    private readonly Dictionary<string, string> _given;
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly List<string> _problems = [];
+
+    private SettingsReader(IDictionary environment) => _given = environment.Keys.Cast<string>()
+        .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && environment[name] is string { Length: > 0 })
+        .ToDictionary(name => name, name => (string)environment[name]!, StringComparer.Ordinal);
+
+    /// <exception cref="SettingsException">Names each variable and what to put into it.</exception>
+    public static Settings Read(IDictionary environment)
+    {
+        var reader = new SettingsReader(environment);
+        var settings = reader.ReadAll();
+        foreach (var name in reader._given.Keys.Except(reader._known, StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        {
+            reader._problems.Add($"{name} is not a setting of this version. Correct its name or unset it; the settings are {string.Join(", ", reader._known.Order(StringComparer.Ordinal))}.");
+        }
+        return reader._problems.Count == 0 ? settings : throw new SettingsException(reader._problems);
+    }
+
+    private Settings ReadAll()
+    {
+        var defaults = new Settings { DataFolder = "", DatabaseHost = "" };
+        var data = Path.GetFullPath(Text("DATA") ?? "data");
+        var settings = new Settings
+        {
+            DataFolder = data,
+            Origin = Origin() ?? defaults.Origin,
+            Listen = EndPoint("LISTEN", defaults.Listen),
+            MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
+            CertificateFile = File("TLS_CERTIFICATE"),
+            CertificateKeyFile = File("TLS_KEY"),
+            DatabaseHost = Text("DATABASE_HOST") ?? Path.Combine(data, "run"),
+            DatabasePort = Number("DATABASE_PORT", defaults.DatabasePort, 1, 65535),
+            DatabaseName = Text("DATABASE_NAME") ?? defaults.DatabaseName,
+            Objects = Objects(data),
+            Limits = defaults.Limits with
+            {
+                Connections = Number("MAX_CONNECTIONS", defaults.Limits.Connections, 16, 1_000_000),
+                ConnectionsPerAddress = Number("MAX_CONNECTIONS_PER_ADDRESS", defaults.Limits.ConnectionsPerAddress, 8, 1_000_000),
+            },
+        };
+        if (settings.CertificateFile is null != settings.CertificateKeyFile is null)
+        {
+            _problems.Add("APPLIANCE_TLS_CERTIFICATE and APPLIANCE_TLS_KEY go together: set both to PEM files, or neither.");
+        }
+        if (settings.Listen.Port == settings.MetricsListen.Port)
+        {
+            _problems.Add("APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN need different ports.");
+        }
+        return settings;
+    }
+
+    private ObjectStoreOptions Objects(string data)
+    {
+        var kind = Text("OBJECTS") ?? "disk";
+        var options = new ObjectStoreOptions
+        {
+            Kind = kind == "s3" ? ObjectStoreKind.S3 : ObjectStoreKind.Disk,
+            Folder = Path.GetFullPath(Text("OBJECTS_FOLDER") ?? Path.Combine(data, "objects")),
+            Endpoint = Text("S3_ENDPOINT") is { } endpoint ? Uri.TryCreate(endpoint, UriKind.Absolute, out var uri) ? uri : null : null,
+            Bucket = Text("S3_BUCKET"),
+            AccessKeyFile = Text("S3_ACCESS_KEY_FILE"),
+            SecretKeyFile = Text("S3_SECRET_KEY_FILE"),
+            CertificateAuthorityFile = Text("S3_CA_FILE"),
+            ClientCertificateFile = Text("S3_CLIENT_CERTIFICATE_FILE"),
+            ClientKeyFile = Text("S3_CLIENT_KEY_FILE"),
+        };
+        options.Region = Text("S3_REGION") ?? options.Region;
+        options.ForcePathStyle = YesNo("S3_PATH_STYLE", options.ForcePathStyle);
+        if (YesNo("S3_CHECKSUMS", false))
+        {
+            options.RequestChecksum = options.ResponseChecksum = ChecksumUse.WhenSupported;
+        }
+        if (kind is not ("disk" or "s3"))
+        {
+            _problems.Add($"APPLIANCE_OBJECTS is '{kind}'; it can be disk (the default) or s3.");
+        }
+        _problems.AddRange(options.Problems().Select(problem => $"APPLIANCE_OBJECTS={kind}: {problem} The variables begin with APPLIANCE_S3_, or APPLIANCE_OBJECTS_FOLDER."));
+        return options;
+    }
+
+    private Uri? Origin()
+    {
+        if (Text("ORIGIN") is not { } text)
+        {
+            return null;
+        }
+        if (Uri.TryCreate(text, UriKind.Absolute, out var origin) && origin.Scheme == Uri.UriSchemeHttps
+            && origin is { AbsolutePath: "/", Query: "", Fragment: "", UserInfo: "" })
+        {
+            return origin;
+        }
+        _problems.Add($"APPLIANCE_ORIGIN is '{text}'; it must be what people type, https:// with a host and perhaps a port and nothing behind it, such as https://files.example.org.");
+        return null;
+    }
+
+    private IPEndPoint EndPoint(string name, IPEndPoint otherwise)
+    {
+        if (Text(name) is not { } text)
+        {
+            return otherwise;
+        }
+        if (text.LastIndexOf(':') > 0 && IPEndPoint.TryParse(text, out var endPoint) && endPoint.Port > 0)
+        {
+            return endPoint;
+        }
+        _problems.Add($"{Prefix}{name} is '{text}'; it must be an address and a port, such as 0.0.0.0:8443 or [::]:8443.");
+        return otherwise;
+    }
+
+    private string? File(string name)
+    {
+        if (Text(name) is not { } path)
+        {
+            return null;
+        }
+        if (!System.IO.File.Exists(path))
+        {
+            _problems.Add($"{Prefix}{name} is '{path}', which is no file that this account can see.");
+        }
+        return Path.GetFullPath(path);
+    }
+
+    private int Number(string name, int otherwise, int least, int most)
+    {
+        if (Text(name) is not { } text)
+        {
+            return otherwise;
+        }
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
+        {
+            return number;
+        }
+        _problems.Add($"{Prefix}{name} is '{text}'; it must be a whole number from {least} to {most}.");
+        return otherwise;
+    }
+
+    private bool YesNo(string name, bool otherwise)
+    {
+        switch (Text(name))
+        {
+            case null:
+                return otherwise;
+            case "yes" or "true" or "1":
+                return true;
+            case "no" or "false" or "0":
+                return false;
+            case var text:
+                _problems.Add($"{Prefix}{name} is '{text}'; it must be yes or no.");
+                return otherwise;
+        }
+    }
+
+    private string? Text(string name)
+    {
+        _known.Add(Prefix + name);
+        return _given.GetValueOrDefault(Prefix + name);
+    }
+}
+
+/// <summary>Something in the environment cannot be used. The message names each variable and what to put into it.</summary>
+public sealed class SettingsException(IReadOnlyList<string> problems) : Exception(string.Join(Environment.NewLine, problems));

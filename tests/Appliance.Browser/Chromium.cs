@@ -1,0 +1,168 @@
+using System.Text.Json;
+using Appliance.Tests.TestServers;
+using Microsoft.Playwright;
+using Shouldly;
+using Xunit;
+
+namespace Appliance.Browser;
+
+/// <summary>
+/// Debian's Chromium and one running appliance for all browser tests. The appliance's own certificate is trusted by its key, so
+/// that the page counts as secure and WebAuthn works; nothing else about certificates is switched off.
+/// </summary>
+public sealed class Chromium : IAsyncLifetime
+{
+    private IPlaywright _playwright = null!;
+
+    public ApplianceHost Appliance { get; private set; } = null!;
+
+    public IBrowser Browser { get; private set; } = null!;
+
+    public async Task InitializeAsync()
+    {
+        Appliance = await ApplianceHost.StartAsync();
+        _playwright = await Playwright.CreateAsync();
+        Browser = await _playwright.Chromium.LaunchAsync(new()
+        {
+            ExecutablePath = "/usr/bin/chromium",
+            Headless = true,
+            Args =
+            [
+                "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+                "--disable-sync", "--ignore-certificate-errors-spki-list=" + await ServerKeyHashAsync(),
+            ],
+        });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await Browser.DisposeAsync();
+        _playwright.Dispose();
+        await Appliance.DisposeAsync();
+    }
+
+    /// <summary>A person's browser: its own cookies and storage, with the checks that every page must pass.</summary>
+    public async Task<Person> PersonAsync(int width = 1280, ColorScheme theme = ColorScheme.Light, bool javaScript = true)
+    {
+        var context = await Browser.NewContextAsync(new()
+        {
+            BaseURL = Appliance.Settings.Origin.ToString(),
+            ViewportSize = new() { Width = width, Height = 800 },
+            ColorScheme = theme,
+            ReducedMotion = ReducedMotion.Reduce,
+            JavaScriptEnabled = javaScript,
+            Locale = "en-GB",
+        });
+        context.SetDefaultTimeout(20_000);
+        var page = await context.NewPageAsync();
+        return new Person(context, page);
+    }
+
+    private async Task<string> ServerKeyHashAsync()
+    {
+        using var tcp = new System.Net.Sockets.TcpClient();
+        await tcp.ConnectAsync(Appliance.Settings.Listen);
+        // Only the key is looked at here; nothing is sent.
+        await using var tls = new System.Net.Security.SslStream(tcp.GetStream(), false, (_, _, _, _) => true);
+        await tls.AuthenticateAsClientAsync("localhost");
+        using var certificate = System.Security.Cryptography.X509Certificates.X509CertificateLoader.LoadCertificate(tls.RemoteCertificate!.GetRawCertData());
+        return Convert.ToBase64String(System.Security.Cryptography.SHA256.HashData(certificate.PublicKey.ExportSubjectPublicKeyInfo()));
+    }
+}
+
+[CollectionDefinition("browser")]
+public sealed class BrowserCollection : ICollectionFixture<Chromium>;
+
+/// <summary>One person at their browser. A policy violation, a script error or a request to another host fails the test at the end.</summary>
+public sealed class Person : IAsyncDisposable
+{
+    private static readonly Lazy<string> Axe = new(() => File.ReadAllText(
+        Path.Combine(Repository.Root, "tests/Appliance.Browser/vendor/axe-core/axe.min.js")));
+
+    private readonly IBrowserContext _context;
+    private readonly List<string> _complaints = [];
+
+    internal Person(IBrowserContext context, IPage page)
+    {
+        (_context, Page) = (context, page);
+        page.PageError += (_, error) => _complaints.Add("script error: " + error);
+        page.Console += (_, message) =>
+        {
+            if (message.Type == "error" && !Expected.Any(message.Text.Contains))
+            {
+                _complaints.Add("console: " + message.Text);
+            }
+        };
+        page.Request += (_, request) =>
+        {
+            var url = new Uri(request.Url);
+            if (url.Host != "localhost")
+            {
+                _complaints.Add("request to another host: " + request.Url);
+            }
+        };
+    }
+
+    public IPage Page { get; }
+
+    public IBrowserContext Context => _context;
+
+    /// <summary>Parts of console messages that a test provokes on purpose, such as a refused request.</summary>
+    public List<string> Expected { get; } = [];
+
+    /// <summary>Plugs a virtual security key in (WebAuthn's own testing extension, driven over the DevTools protocol).</summary>
+    public async Task<VirtualKey> PlugInKeyAsync(string protocol = "ctap2", bool userVerification = false)
+    {
+        var session = await _context.NewCDPSessionAsync(Page);
+        await session.SendAsync("WebAuthn.enable");
+        var answer = await session.SendAsync("WebAuthn.addVirtualAuthenticator", new Dictionary<string, object>(StringComparer.Ordinal)
+        {
+            ["options"] = new Dictionary<string, object>(StringComparer.Ordinal)
+            {
+                ["protocol"] = protocol,
+                ["transport"] = "usb",
+                ["hasResidentKey"] = false,
+                ["hasUserVerification"] = userVerification,
+                ["isUserVerified"] = userVerification,
+                ["automaticPresenceSimulation"] = true,
+            },
+        });
+        return new VirtualKey(session, answer!.Value.GetProperty("authenticatorId").GetString()!);
+    }
+
+    /// <summary>Every rule of axe-core at WCAG 2.2 AA and best practice, on the page as it is now.</summary>
+    public async Task ShouldBeAccessibleAsync()
+    {
+        await Page.EvaluateAsync(Axe.Value + "; undefined");
+        var result = await Page.EvaluateAsync<JsonElement>(
+            "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.map(v => v.id + ': ' + v.nodes.map(n => n.target.join(' ') + ' ' + n.failureSummary).join(' | '))");
+        result.EnumerateArray().Select(v => v.GetString()).ShouldBeEmpty(Page.Url);
+        var overflow = await Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        overflow.ShouldBeLessThanOrEqualTo(0, $"{Page.Url} scrolls sideways");
+    }
+
+    /// <summary>A picture for people to look at, under artifacts/screenshots.</summary>
+    public async Task ScreenshotAsync(string name)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(Repository.Root, "artifacts/screenshots")).FullName;
+        await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, name + ".png"), FullPage = true });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _context.DisposeAsync();
+        _complaints.ShouldBeEmpty();
+    }
+}
+
+public sealed record VirtualKey(ICDPSession Session, string Id)
+{
+    /// <summary>Pulls the key out.</summary>
+    public Task RemoveAsync() => Session.SendAsync("WebAuthn.removeVirtualAuthenticator", new Dictionary<string, object>(StringComparer.Ordinal) { ["authenticatorId"] = Id });
+
+    public async Task<int> CredentialCountAsync()
+    {
+        var answer = await Session.SendAsync("WebAuthn.getCredentials", new Dictionary<string, object>(StringComparer.Ordinal) { ["authenticatorId"] = Id });
+        return answer!.Value.GetProperty("credentials").GetArrayLength();
+    }
+}

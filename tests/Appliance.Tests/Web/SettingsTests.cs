@@ -1,0 +1,48 @@
+using System.Collections;
+using System.Net;
+using Appliance.Objects;
+using Appliance.Web;
+
+namespace Appliance.Tests.Web;
+
+public sealed class SettingsTests
+{
+    [Fact, Trait("Requirement", "O2")]
+    public void Nothing_set_is_a_safe_appliance_on_this_machine_alone()
+    {
+        var settings = SettingsReader.Read(new Hashtable());
+        settings.Listen.Address.ShouldBe(IPAddress.Loopback);
+        settings.MetricsListen.Address.ShouldBe(IPAddress.Loopback);
+        settings.Origin.ShouldBe(new Uri("https://localhost:8443"));
+        settings.Objects.Kind.ShouldBe(ObjectStoreKind.Disk);
+    }
+
+    [Theory]
+    [InlineData("APPLIANCE_ORIGIN", "http://files.example.org")]
+    [InlineData("APPLIANCE_ORIGIN", "https://files.example.org/sub")]
+    [InlineData("APPLIANCE_LISTEN", "8443")]
+    [InlineData("APPLIANCE_LISTEN", "0.0.0.0")]
+    [InlineData("APPLIANCE_LISTEN", "127.0.0.1:9464")]
+    [InlineData("APPLIANCE_METRICS_LISTEN", "somewhere:1")]
+    [InlineData("APPLIANCE_TLS_CERTIFICATE", "/nonexistent")]
+    [InlineData("APPLIANCE_TLS_KEY", "/nonexistent")]
+    [InlineData("APPLIANCE_DATABASE_PORT", "x")]
+    [InlineData("APPLIANCE_OBJECTS", "floppy")]
+    [InlineData("APPLIANCE_OBJECTS", "s3")]
+    [InlineData("APPLIANCE_MAX_CONNECTIONS", "0")]
+    [InlineData("APPLIANCE_LISTN", "0.0.0.0:8443")]
+    public void A_setting_that_cannot_be_used_is_named(string name, string value) =>
+        Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable { [name] = value })).Message.ShouldContain(name);
+
+    [Fact]
+    public void Everything_wrong_is_said_at_once()
+    {
+        var message = Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable
+        {
+            ["APPLIANCE_ORIGIN"] = "nonsense",
+            ["APPLIANCE_LISTEN"] = "nonsense",
+        })).Message;
+        message.ShouldContain("APPLIANCE_ORIGIN");
+        message.ShouldContain("APPLIANCE_LISTEN");
+    }
+}
