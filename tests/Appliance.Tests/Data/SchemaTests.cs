@@ -23,6 +23,13 @@ public sealed class SchemaTests : IAsyncLifetime
         ["users"] = "a person can be in several teams",
         ["security_keys"] = "a person's, not a team's",
         ["security_key_ceremonies"] = "questions to a person's keys, five minutes old at most",
+        ["sessions"] = "a person's, looked up by token before anybody is known",
+        ["sign_ins"] = "the same, between password and key",
+        ["sign_in_delays"] = "MACs of names and addresses, whether anybody has them or not",
+        ["sign_in_places"] = "MACs of accounts and addresses",
+        ["recovery_codes"] = "a person's, as MACs",
+        ["notices"] = "a person's",
+        ["set_up_links"] = "of people who have no account yet",
         ["ledger_queue"] = "ids of entries to seal, written by a trigger only",
     };
 

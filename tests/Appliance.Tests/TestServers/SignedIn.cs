@@ -13,18 +13,16 @@ namespace Appliance.Tests.TestServers;
 /// A person who is signed in already: account and session are made through the services, without password and key. For tests of
 /// everything that comes after signing in.
 /// </summary>
-public sealed record SignedIn(UserId Id, string Username, HttpClient Client, string Cookie)
+/// <param name="Id">Their account.</param>
+/// <param name="Username">Theirs.</param>
+/// <param name="Client">Sends their cookies, and the antiforgery header with every request. Follows no redirects.</param>
+public sealed record SignedIn(UserId Id, string Username, HttpClient Client)
 {
-    /// <summary>Makes a person and signs them in, stepped up. The client sends their cookie, and the antiforgery pair with every request.</summary>
-    /// <param name="services">The host's services.</param>
-    /// <param name="origin">Where the host listens.</param>
-    /// <param name="username">Made up if not given.</param>
-    /// <param name="owner">May let further people in.</param>
-    public static async Task<SignedIn> AsAsync(IServiceProvider services, Uri origin, string? username = null, bool owner = false)
+    /// <summary>Makes a person and signs them in, stepped up.</summary>
+    public static async Task<SignedIn> AsAsync(ApplianceHost host, string? username = null, bool owner = false)
     {
-        var user = await PersonAsync(services, username, owner);
-        var cookie = await SessionAsync(services, user);
-        return new SignedIn(user.Id, user.Username, await ClientAsync(services, origin, cookie), cookie);
+        var user = await PersonAsync(host.Services, username, owner);
+        return new SignedIn(user.Id, user.Username, await ClientAsync(host, await SessionAsync(host.Services, user)));
     }
 
     /// <summary>An account without password and key.</summary>
@@ -58,32 +56,26 @@ public sealed record SignedIn(UserId Id, string Username, HttpClient Client, str
         return CookiePair(http);
     }
 
-    /// <summary>A client with this session cookie that passes the antiforgery check. It follows no redirects and keeps no cookies.</summary>
-    public static async Task<HttpClient> ClientAsync(IServiceProvider services, Uri origin, string cookie)
+    /// <summary>A client with this session cookie that passes the antiforgery check.</summary>
+    public static async Task<HttpClient> ClientAsync(ApplianceHost host, string cookie)
     {
-        await using var scope = services.CreateAsyncScope();
+        await using var scope = host.Services.CreateAsyncScope();
         var http = new DefaultHttpContext { RequestServices = scope.ServiceProvider };
         http.Request.Scheme = "https";
         http.Request.Headers.Cookie = cookie;
         var token = Token.HashOf(cookie[(cookie.IndexOf('=', StringComparison.Ordinal) + 1)..])!;
         // The request token is bound to the person, so it is made as that person.
-        http.User = await services.GetRequiredService<Sessions>().LookUpAsync(token, http, default) ?? new ClaimsPrincipal(new ClaimsIdentity());
-        var antiforgery = services.GetRequiredService<IAntiforgery>().GetAndStoreTokens(http);
-        var client = new HttpClient(Handler()) { BaseAddress = origin };
-        client.DefaultRequestHeaders.Add("Cookie", $"{cookie}; {CookiePair(http)}");
+        http.User = await host.Services.GetRequiredService<Sessions>().LookUpAsync(token, http, default) ?? new ClaimsPrincipal(new ClaimsIdentity());
+        var antiforgery = host.Services.GetRequiredService<IAntiforgery>().GetAndStoreTokens(http);
+        var cookies = new CookieContainer();
+        foreach (var pair in new[] { cookie, CookiePair(http) })
+        {
+            cookies.SetCookies(host.Settings.Origin, pair + "; path=/; secure");
+        }
+        var client = host.Client(cookies: cookies);
         client.DefaultRequestHeaders.Add("RequestVerificationToken", antiforgery.RequestToken);
         return client;
     }
-
-    /// <summary>The test host's certificate is its own; its tests of TLS check it, these need not.</summary>
-    private static SocketsHttpHandler Handler() => new()
-    {
-        AllowAutoRedirect = false,
-        UseCookies = false,
-#pragma warning disable CA5359 // a test of what comes after signing in; see above
-        SslOptions = { RemoteCertificateValidationCallback = (_, _, _, _) => true },
-#pragma warning restore CA5359
-    };
 
     private static string CookiePair(HttpContext http) => http.Response.Headers.SetCookie.ToString().Split(';')[0];
 }
