@@ -69,6 +69,8 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
     /// <summary>Failures count half after so long without an attempt.</summary>
     private static readonly TimeSpan HalfLife = TimeSpan.FromMinutes(30);
 
+    private static readonly DateTimeOffset Never = DateTimeOffset.UnixEpoch;
+
     private sealed record Rule(int Free, TimeSpan Longest)
     {
         public TimeSpan After(int failures) => failures < Free
@@ -95,9 +97,9 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
     public async Task<Charge> ChargeAsync(Keys keys, CancellationToken cancellationToken)
     {
         await using var session = await database.ForApplianceAsync(cancellationToken);
-        var now = clock.GetUtcNow();
         var known = await session.Query<Place>().AnyAsync(p => p.Key == keys.Both, cancellationToken);
-        var rows = await LockAsync(session, keys, now, cancellationToken);
+        var rows = await LockAsync(session, keys, cancellationToken);
+        var now = clock.GetUtcNow(); // once it is our turn
         var (wait, cause) = Rules(keys, known).Select(r => (Remaining(rows[Hex(r.Key)], r.Rule, now), rows[Hex(r.Key)])).MaxBy(r => r.Item1);
         if (wait > TimeSpan.Zero)
         {
@@ -108,7 +110,8 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
             var row = rows[Hex(key)];
             row.Failures = Decayed(row, now) + 1;
             row.LastAt = now;
-            row.BlockedUntil = now + rule.After(row.Failures);
+            var delay = rule.After(row.Failures);
+            row.BlockedUntil = delay > TimeSpan.Zero ? now + delay : Never;
         }
         await session.CommitAsync(cancellationToken);
         return new Charge(TimeSpan.Zero, false);
@@ -117,11 +120,10 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
     /// <summary>Takes back what <see cref="ChargeAsync"/> counted: the attempt was right.</summary>
     public async Task RefundAsync(TeamSession session, Keys keys, CancellationToken cancellationToken)
     {
-        var now = clock.GetUtcNow();
-        foreach (var row in (await LockAsync(session, keys, now, cancellationToken)).Values)
+        foreach (var row in (await LockAsync(session, keys, cancellationToken)).Values)
         {
             row.Failures = Math.Max(row.Failures - 1, 0);
-            row.BlockedUntil = row.BlockedUntil < now ? row.BlockedUntil : now;
+            row.BlockedUntil = Never;
         }
         await session.SaveAsync(cancellationToken);
     }
@@ -163,12 +165,12 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
     }
 
     /// <summary>The three rows, made if need be, locked in the order of their keys so that nobody waits in a circle.</summary>
-    private static async Task<Dictionary<string, Delay>> LockAsync(TeamSession session, Keys keys, DateTimeOffset now, CancellationToken cancellationToken)
+    private static async Task<Dictionary<string, Delay>> LockAsync(TeamSession session, Keys keys, CancellationToken cancellationToken)
     {
         byte[][] sorted = [.. new[] { keys.Both, keys.Address, keys.Account }.OrderBy(Hex, StringComparer.Ordinal)];
         await session.ExecuteAsync($"""
             insert into sign_in_delays (key, failures, last_at, blocked_until)
-            select key, 0, {now}, {now} from unnest({sorted}) as key order by key on conflict do nothing
+            select key, 0, {Never}, {Never} from unnest({sorted}) as key order by key on conflict do nothing
             """, cancellationToken);
         await session.SqlAsync<int>($"""select 1 as "Value" from sign_in_delays where key = any({sorted}) order by key for update""", cancellationToken);
         return await session.Query<Delay>().Where(d => sorted.Contains(d.Key)).ToDictionaryAsync(d => Hex(d.Key), cancellationToken);

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using Appliance.Web;
+using Appliance.Web.Errors;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.Options;
@@ -64,7 +65,7 @@ internal sealed class SessionAuthenticationHandler(
             "text/html; charset=utf-8").ExecuteAsync(Context);
     }
 
-    /// <summary>A page that was asked for leads on to another one; everything else hears a problem (RFC 9457).</summary>
+    /// <summary>A page that was asked for leads on to another one; everything else hears a problem, and in a header which one.</summary>
     private Task SendAsync(string page, int status, string code, string sentence)
     {
         if (IsNavigation(Request))
@@ -73,8 +74,10 @@ internal sealed class SessionAuthenticationHandler(
             Response.Redirect(back.Length == 0 ? page : $"{page}?return={Uri.EscapeDataString(back)}");
             return Task.CompletedTask;
         }
-        return Results.Problem(statusCode: status, title: sentence, extensions: new Dictionary<string, object?>(StringComparer.Ordinal) { ["code"] = code })
-            .ExecuteAsync(Context);
+        Response.StatusCode = status;
+        Response.Headers["Appliance-Reason"] = code;
+        Context.Features.Set(new ErrorDetail(sentence));
+        return Task.CompletedTask;
     }
 
     /// <summary>The address as it was asked for, still encoded; always a local path.</summary>

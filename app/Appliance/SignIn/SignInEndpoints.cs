@@ -88,7 +88,7 @@ public static class SignInEndpoints
         if (!limit.Allows(id?.ToString() ?? http.User.FindFirst(SetUpHandler.LinkClaim)!.Value))
         {
             http.Response.Headers.RetryAfter = 1.ToString(CultureInfo.InvariantCulture);
-            return Results.Problem(statusCode: StatusCodes.Status429TooManyRequests, title: "Too many checks at once. Wait a second.");
+            return Results.StatusCode(StatusCodes.Status429TooManyRequests);
         }
         var verdict = id is { } signedIn && await users.FindByIdAsync(signedIn.ToString()) is { } user
             ? await policy.CheckAsync(password ?? "", user, ct)

@@ -13,7 +13,7 @@ public static class SignInServices
     public static IServiceCollection AddSignIn(this IServiceCollection services, SignInSettings? settings = null)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(settings ?? new SignInSettings());
+        services.TryAddSingleton(settings ?? SignInSettings.FromEnvironment(Environment.GetEnvironmentVariable));
         services.AddSingleton<Sessions>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();

@@ -2,6 +2,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.Tests.TestServers;
+using Appliance.Web;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -12,11 +13,6 @@ namespace Appliance.Tests.SignIn;
 public class SignInHost : ApplianceHost
 {
     private readonly StringWriter _out = new();
-
-    public SignInHost()
-        : base(null, null, null)
-    {
-    }
 
     public MovableClock Clock { get; } = new();
 
@@ -56,6 +52,14 @@ public class SignInHost : ApplianceHost
         (string)(await Cluster.SuperuserAsync(
             Settings.DatabaseName,
             "select string_agg(query_to_xml(format('select * from %I', tablename), true, false, '')::text, '') from pg_tables where schemaname = 'public'"))!;
+
+    /// <summary>Everybody comes from one address here; the rates have tests of their own.</summary>
+    protected override Settings Change(Settings settings) => settings with
+    {
+        Limits = settings.Limits with { PerAddress = Plenty, Anonymous = Plenty, PerAccount = Plenty, SignIn = Plenty },
+    };
+
+    private static RequestRate Plenty => new(100_000, 10_000);
 
     protected override void Adapt(WebApplicationBuilder builder)
     {

@@ -103,7 +103,7 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
     [InlineData("https://evil.example/")]
     public async Task Signing_in_leads_to_no_other_site(string target)
     {
-        using var person = await host.PersonAsync("r" + Data.Reference.New());
+        using var person = await host.PersonAsync("r" + Appliance.Data.Reference.New());
         await person.SignOutAsync();
         await person.PasswordAsync(page: "/sign-in?return=" + Uri.EscapeDataString(target));
         var html = await person.HtmlAsync("/sign-in/key?return=" + Uri.EscapeDataString(target));

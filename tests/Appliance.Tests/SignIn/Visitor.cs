@@ -49,7 +49,7 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
         var all = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
         foreach (Match hidden in Hidden().Matches(html))
         {
-            all[hidden.Groups[1].Value] = WebUtility.HtmlDecode(hidden.Groups[2].Value);
+            all[hidden.Groups["name"].Value] = WebUtility.HtmlDecode(hidden.Groups["value"].Value);
         }
         foreach (var (name, value) in fields)
         {
@@ -57,12 +57,12 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
         }
         using var request = new HttpRequestMessage(HttpMethod.Post, action) { Content = new FormUrlEncodedContent(all) };
         request.Headers.Accept.ParseAdd("text/html");
-        request.Headers.Add("RequestVerificationToken", Csrf().Match(html).Groups[1].Value);
+        request.Headers.Add("RequestVerificationToken", Csrf().Match(html).Groups["value"].Value);
         return await Client.SendAsync(request);
     }
 
     /// <summary>The question of the page's key prompt.</summary>
-    public static string Options(string html) => WebUtility.HtmlDecode(OptionsAttribute().Match(html).Groups[1].Value);
+    public static string Options(string html) => WebUtility.HtmlDecode(OptionsAttribute().Match(html).Groups["value"].Value);
 
     public string Answer(string html) => (Key with { Counter = ++_counter }).Assert(Options(html));
 
@@ -82,7 +82,7 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
         var html = await HtmlAsync("/set-up/key");
         var done = await PostAsync(html, "/set-up/key", ("Credential", Key.Register(Options(html))), ("Name", "A key"));
         var codes = await done.Content.ReadAsStringAsync();
-        Codes = [.. Code().Matches(codes).Select(m => m.Groups[1].Value)];
+        Codes = [.. Code().Matches(codes).Select(m => m.Groups["value"].Value)];
         Codes.Count.ShouldBe(RecoveryCodes.Count, codes);
     }
 
@@ -107,15 +107,15 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
 
     public void Dispose() => Client.Dispose();
 
-    [GeneratedRegex("<input type=\"hidden\" name=\"([^\"]+)\" value=\"([^\"]*)\"")]
+    [GeneratedRegex("<input type=\"hidden\" name=\"(?<name>[^\"]+)\" value=\"(?<value>[^\"]*)\"", RegexOptions.None, 5000)]
     private static partial Regex Hidden();
 
-    [GeneratedRegex("<meta name=\"csrf\" content=\"([^\"]+)\"")]
+    [GeneratedRegex("<meta name=\"csrf\" content=\"(?<value>[^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex Csrf();
 
-    [GeneratedRegex("data-options=\"([^\"]+)\"")]
+    [GeneratedRegex("data-options=\"(?<value>[^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex OptionsAttribute();
 
-    [GeneratedRegex("<li><code>([^<]+)</code></li>")]
+    [GeneratedRegex("<li><code>(?<value>[^<]+)</code></li>", RegexOptions.None, 5000)]
     private static partial Regex Code();
 }
