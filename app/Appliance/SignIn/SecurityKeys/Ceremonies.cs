@@ -23,6 +23,9 @@ internal sealed class Ceremonies(Database database, TimeProvider clock)
     /// <summary>How many a person can have waiting; the oldest go first.</summary>
     private const int MaxWaiting = 16;
 
+    /// <summary>The advisory lock's number: any, but no other's.</summary>
+    private const long SweepLock = 0x5EC_CE12E;
+
     private const string CookieName = "__Host-key-ceremony";
     private const int SecretBytes = 32;
 
@@ -32,10 +35,11 @@ internal sealed class Ceremonies(Database database, TimeProvider clock)
         var reference = Reference.New();
         var (hash, binding, now) = (Hash(reference), Binding(http, Secret(http) ?? NewSecret(http)), clock.GetUtcNow());
         await using var session = await database.ForApplianceAsync(cancellationToken);
+        // One sweeps at a time, the others go on without: two that delete the same rows in another order would deadlock.
         await session.ExecuteAsync(
             $"""
-            delete from security_key_ceremonies where expires_at <= {now} or reference_hash in
-                (select reference_hash from security_key_ceremonies where user_id = {user.Value} order by expires_at desc offset {MaxWaiting - 1})
+            delete from security_key_ceremonies where (select pg_try_advisory_xact_lock({SweepLock})) and (expires_at <= {now} or reference_hash in
+                (select reference_hash from security_key_ceremonies where user_id = {user.Value} order by expires_at desc offset {MaxWaiting - 1}))
             """,
             cancellationToken);
         await session.ExecuteAsync(

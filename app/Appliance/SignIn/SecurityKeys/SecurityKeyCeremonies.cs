@@ -35,10 +35,12 @@ internal sealed class SecurityKeyCeremonies(
 
     public async Task<Ceremony> BeginRegistrationAsync(User user, HttpContext http, CancellationToken ct)
     {
-        await using var session = await database.ForApplianceAsync(ct);
-        var entity = new PasskeyUserEntity { Id = user.Id.ToString(), Name = user.Username, DisplayName = user.Username };
-        var made = await Handler(Users(user, session)).MakeCreationOptionsAsync(entity, http);
-        await session.DisposeAsync();
+        PasskeyCreationOptionsResult made;
+        await using (var session = await database.ForApplianceAsync(ct))
+        {
+            var entity = new PasskeyUserEntity { Id = user.Id.ToString(), Name = user.Username, DisplayName = user.Username };
+            made = await Handler(Users(user, session)).MakeCreationOptionsAsync(entity, http);
+        }
         return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Registration, made.AttestationState!, http, ct), made.CreationOptionsJson);
     }
 
@@ -90,9 +92,11 @@ internal sealed class SecurityKeyCeremonies(
 
     public async Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct)
     {
-        await using var session = await database.ForApplianceAsync(ct);
-        var made = await Handler(Users(user, session)).MakeRequestOptionsAsync(user, http);
-        await session.DisposeAsync();
+        PasskeyRequestOptionsResult made;
+        await using (var session = await database.ForApplianceAsync(ct))
+        {
+            made = await Handler(Users(user, session)).MakeRequestOptionsAsync(user, http);
+        }
         return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Assertion, made.AssertionState!, http, ct), made.RequestOptionsJson);
     }
 
@@ -167,27 +171,37 @@ internal sealed class SecurityKeyCeremonies(
 
     /// <summary>
     /// §7.2 steps 22 and 24, in a transaction of their own: what a key has counted stays counted, and an incident stays, however the
-    /// caller's transaction ends. In the caller's, an answer that lost against another one would keep the key's row locked from this one.
+    /// caller's transaction ends.
     /// </summary>
     private async Task<KeyResult> CountAsync(User user, CredentialJson credential, HttpContext http, CancellationToken ct)
     {
-        var (id, data, now) = (credential.Id, credential.AuthenticatorData!, clock.GetUtcNow());
-        await using var session = await database.ForApplianceAsync(ct);
-        if (await SignCounter.AdvanceAsync(session, id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), now, ct))
+        var data = credential.AuthenticatorData!;
+        await using (var session = await database.ForApplianceAsync(ct))
         {
-            await session.CommitAsync(ct);
-            return new KeyResult(true);
+            if (await SignCounter.AdvanceAsync(session, credential.Id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), clock.GetUtcNow(), ct))
+            {
+                await session.CommitAsync(ct);
+                return new KeyResult(true);
+            }
         }
-        var key = await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.CredentialId == id && k.UserId == user.Id, ct);
+        // In a transaction that is new again: an UPDATE that waited for another one keeps the row, even where it then matches nothing.
+        return await ReportAsync(user, credential.Id, data.SignCount, http, ct);
+    }
+
+    // §6.1.1: a sign, no proof, of a cloned authenticator. Refused, and told to the operator and to the key's owner.
+    private async Task<KeyResult> ReportAsync(User user, byte[] credentialId, uint count, HttpContext http, CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        var key = await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.CredentialId == credentialId && k.UserId == user.Id, ct);
         if (key is null)
         {
             // Removed by its owner a moment ago.
             return new KeyResult(false, NotAccepted);
         }
-        // §6.1.1: a sign, no proof, of a cloned authenticator. Refused, and told to the operator and to the key's owner.
-        await session.ExecuteAsync($"update security_keys set counter_regressed_at = {now} where credential_id = {id}", ct);
         notices.Add(session, user.Id, Notice.SecurityKeyMayBeCopied, http);
-        session.RecordForAppliance(KeyEvents.CounterRegressed(key, data.SignCount), http.Origin());
+        session.RecordForAppliance(KeyEvents.CounterRegressed(key, count), http.Origin());
+        await session.SaveAsync(ct);
+        await session.ExecuteAsync($"update security_keys set counter_regressed_at = {clock.GetUtcNow()} where credential_id = {credentialId}", ct);
         await session.CommitAsync(ct);
         return new KeyResult(false, MayBeCopied);
     }

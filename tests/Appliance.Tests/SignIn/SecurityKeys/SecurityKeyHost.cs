@@ -59,6 +59,19 @@ public class SecurityKeyHost : IAsyncLifetime
         builder.Services.AddSingleton<Notices>();
         builder.Services.AddSecurityKeys();
         _app = builder.Build();
+        _app.Use(async (http, next) =>
+        {
+            // What went wrong is in the failed assertion.
+            try
+            {
+                await next(http);
+            }
+            catch (Exception e)
+            {
+                http.Response.StatusCode = StatusCodes.Status500InternalServerError;
+                await http.Response.WriteAsync(e.ToString());
+            }
+        });
         _app.Use((http, next) =>
         {
             // Stands for the session that a cookie names.
