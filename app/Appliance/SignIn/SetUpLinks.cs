@@ -161,7 +161,11 @@ internal sealed class SetUpHandler(
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
-        Response.Redirect("/set-up/over");
+        // Where an endpoint takes signed-in people as well, the session's scheme has answered already.
+        if (Response.StatusCode == StatusCodes.Status200OK)
+        {
+            Response.Redirect("/set-up/over");
+        }
         return Task.CompletedTask;
     }
 }

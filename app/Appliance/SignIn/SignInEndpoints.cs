@@ -3,7 +3,6 @@ using System.Threading.RateLimiting;
 using Appliance.Accounts;
 using Appliance.Web;
 using Microsoft.AspNetCore.Identity;
-using Microsoft.AspNetCore.Mvc;
 
 namespace Appliance.SignIn;
 
@@ -56,34 +55,37 @@ public static class SignInEndpoints
         return Results.Redirect("/locked");
     }
 
-    private static async Task<IResult> DismissAsync(string reference, [FromForm(Name = "return")] string? back, HttpContext http, Notices notices, CancellationToken ct) =>
-        await notices.DismissAsync(http.User.Id(), reference, ct) ? Results.Redirect(ReturnPath.Local(back)) : Results.NotFound();
+    private static async Task<IResult> DismissAsync(string reference, HttpContext http, Notices notices, CancellationToken ct)
+    {
+        var form = await http.Request.ReadFormAsync(ct);
+        return await notices.DismissAsync(http.User.Id(), reference, ct) ? Results.Redirect(ReturnPath.Local(form["return"])) : Results.NotFound();
+    }
 
     /// <summary>The person says that they have their recovery codes.</summary>
-    private static async Task<IResult> StoredAsync(
-        [FromForm] string? stored, [FromForm(Name = "return")] string? back, HttpContext http, AccountSession accounts, Notices notices, CancellationToken ct)
+    private static async Task<IResult> StoredAsync(HttpContext http, AccountSession accounts, Notices notices, CancellationToken ct)
     {
-        if (stored == "true")
+        var form = await http.Request.ReadFormAsync(ct);
+        if (form["Stored"] == "true")
         {
             await notices.DismissAsync(await accounts.OpenAsync(ct), http.User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
             await accounts.CommitAsync(ct);
         }
-        return Results.Redirect(ReturnPath.Local(back));
+        return Results.Redirect(ReturnPath.Local(form["return"]));
     }
 
     private sealed record CheckAnswer(bool Ok, IReadOnlyList<PasswordReason> Reasons, double Bits);
 
     /// <summary>Helps while typing; the same rules are applied again when the form is sent.</summary>
     private static async Task<IResult> CheckAsync(
-        [FromForm] string? password,
-        [FromForm] string? username,
-        [FromForm] string? email,
         HttpContext http,
         UserManager<User> users,
         PasswordPolicy policy,
         PasswordCheckLimit limit,
         CancellationToken ct)
     {
+        // Forms are read by hand here: a bound one would ask for the framework's antiforgery middleware beside Web's check.
+        var form = await http.Request.ReadFormAsync(ct);
+        var password = form["password"].ToString();
         var id = http.User.IdOrNull();
         if (!limit.Allows(id?.ToString() ?? http.User.FindFirst(SetUpHandler.LinkClaim)!.Value))
         {
@@ -91,8 +93,8 @@ public static class SignInEndpoints
             return Results.StatusCode(StatusCodes.Status429TooManyRequests);
         }
         var verdict = id is { } signedIn && await users.FindByIdAsync(signedIn.ToString()) is { } user
-            ? await policy.CheckAsync(password ?? "", user, ct)
-            : policy.Check(password ?? "", [Bounded(username), Bounded(email)]);
+            ? await policy.CheckAsync(password, user, ct)
+            : policy.Check(password, [Bounded(form["username"]), Bounded(form["email"])]);
         return Results.Json(new CheckAnswer(verdict.Ok, verdict.Reasons, verdict.Bits));
     }
 
