@@ -68,6 +68,8 @@ public sealed class PostgresCluster
     public async Task KillAsync()
     {
         var pid = (await File.ReadAllLinesAsync(Path.Combine(Data, "postmaster.pid")))[0];
+        // Stopped first: a postmaster whose children die starts new ones, which would outlive it and hold its shared memory.
+        await ChildProcess.TryRunAsync("kill", "-STOP", pid);
         await ChildProcess.TryRunAsync("pkill", "-KILL", "-P", pid);
         await ChildProcess.TryRunAsync("kill", "-KILL", pid);
         _server?.StandardInput.Close();
