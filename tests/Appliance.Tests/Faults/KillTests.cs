@@ -17,7 +17,9 @@ namespace Appliance.Tests.Faults;
 [Trait("Requirement", "F2"), Trait("Requirement", "T7"), Trait("Size", "Long")]
 public sealed class KillTests : IAsyncLifetime
 {
-    private const int Kills = 100;
+    /// <summary>At least 100; fewer only while working on the test itself (APPLIANCE_TEST_KILLS, which the product does not know).</summary>
+    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("APPLIANCE_TEST_KILLS"), out var kills) ? kills : 100;
+
     private const int Uploaders = 4;
 
     private readonly ConcurrentDictionary<string, byte[]> _announced = new(StringComparer.Ordinal);
@@ -178,7 +180,7 @@ public sealed class KillTests : IAsyncLifetime
     {
         var settings = _host.Settings;
         _server = ChildProcess.StartServer(
-            _log, "env",
+            _log, "env", "--unset=APPLIANCE_TEST_KILLS",
             $"APPLIANCE_DATA={settings.DataFolder}", $"APPLIANCE_ORIGIN={settings.Origin.GetLeftPart(UriPartial.Authority)}", $"APPLIANCE_LISTEN={settings.Listen}",
             $"APPLIANCE_METRICS_LISTEN={settings.MetricsListen}", $"APPLIANCE_DATABASE_HOST={settings.DatabaseHost}", $"APPLIANCE_DATABASE_NAME={settings.DatabaseName}",
             "DOTNET_TieredPGO=0", "dotnet", typeof(ApplianceProgram).Assembly.Location, "serve");
