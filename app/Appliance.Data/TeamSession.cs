@@ -18,6 +18,7 @@ public sealed class TeamSession : IAsyncDisposable
 {
     private readonly ApplianceContext _context;
     private readonly IDbContextTransaction _transaction;
+    private bool _disposed;
     private Action? _committed;
 
     internal TeamSession(ApplianceContext context, IDbContextTransaction transaction, TeamId? team, UserId? user)
@@ -84,8 +85,14 @@ public sealed class TeamSession : IAsyncDisposable
         _committed?.Invoke();
     }
 
+    /// <summary>May be called twice: the context goes back to a pool, and must not go twice.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_disposed)
+        {
+            return;
+        }
+        _disposed = true;
         await _transaction.DisposeAsync();
         await _context.DisposeAsync();
     }

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using Appliance.SignIn;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
@@ -34,7 +33,7 @@ internal static class Journeys
     {
         await person.GivePasswordAsync(username, password);
         // The key answers by itself: the prompt asks as soon as it is seen.
-        await person.Page.WaitForURLAsync(new Regex("/(teams.*)?$"));
+        await Expect(person.Page.GetByRole(AriaRole.Heading, new() { Name = "Teams" })).ToBeVisibleAsync();
     }
 
     public static async Task GivePasswordAsync(this Person person, string username, string password = Password)
