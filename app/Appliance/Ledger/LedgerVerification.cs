@@ -5,7 +5,8 @@ namespace Appliance.Ledger;
 
 /// <summary>
 /// Recomputes a tree from its entries and compares it with its leaves, its signed heads and heads that were kept elsewhere. Reads one
-/// snapshot of the database in batches, so the service goes on meanwhile and memory does not grow with the ledger.
+/// snapshot of the database in batches, so the service goes on meanwhile and memory does not grow with the ledger. Rows are looked up by key ("offset 0" keeps the planner
+/// to it), so that no plan made before the tables were analysed takes quadratic time.
 /// </summary>
 /// <remarks>
 /// Against whoever can write to the database but has not the signing key, every change of what was sealed shows, except that the ledger
@@ -56,7 +57,7 @@ public sealed class LedgerVerification(Database database, LedgerKeys keys)
 
         var waiting = (await session.SqlAsync<WaitingCount>($"""
             select count(*) as "Count", min(e.at) as "Oldest"
-              from ledger_queue q left join ledger_entries e on e.id = q.entry_id and e.tree = q.tree where q.tree = {tree}
+              from ledger_queue q left join lateral (select * from ledger_entries where id = q.entry_id offset 0) e on e.tree = q.tree where q.tree = {tree}
             """, cancellationToken)).Single();
         return new LedgerReport(tree, walk.Leaves, waiting.Count, waiting.Oldest, heads, compared, findings.List, findings.More);
 
@@ -91,7 +92,7 @@ public sealed class LedgerVerification(Database database, LedgerKeys keys)
                 select l.index as "Index", l.entry_id as "EntryId", l.hash as "Hash", e.id as "Id", e.at as "At", e.actor as "Actor",
                        e.action as "Action", e.subject as "Subject", e.address as "Address", e.details as "Details"
                   from (select * from ledger_leaves where tree = {tree} and index >= {next} order by index limit {Batch}) l
-                  left join ledger_entries e on e.id = l.entry_id and e.tree = l.tree order by l.index
+                  left join lateral (select * from ledger_entries where id = l.entry_id offset 0) e on e.tree = l.tree order by l.index
                 """, cancellationToken);
             foreach (var row in rows)
             {
@@ -132,8 +133,8 @@ public sealed class LedgerVerification(Database database, LedgerKeys keys)
         var inserted = await session.SqlAsync<Unsealed>($"""
             select e.id as "Entry", e.at as "At" from ledger_entries e
              where e.tree = {tree}
-               and not exists (select from ledger_leaves l where l.entry_id = e.id and l.tree = e.tree)
-               and not exists (select from ledger_queue q where q.entry_id = e.id and q.tree = e.tree)
+               and not exists (select from ledger_leaves l where l.entry_id = e.id offset 0)
+               and not exists (select from ledger_queue q where q.entry_id = e.id offset 0)
              order by e.id limit {LedgerReport.MaxFindings + 1}
             """, cancellationToken);
         foreach (var entry in inserted)
@@ -147,7 +148,7 @@ public sealed class LedgerVerification(Database database, LedgerKeys keys)
         }
         var removed = await session.SqlAsync<Guid>($"""
             select q.entry_id as "Value" from ledger_queue q
-             where q.tree = {tree} and not exists (select from ledger_entries e where e.id = q.entry_id and e.tree = q.tree)
+             where q.tree = {tree} and not exists (select from ledger_entries e where e.id = q.entry_id offset 0)
              order by q.position limit {LedgerReport.MaxFindings + 1}
             """, cancellationToken);
         foreach (var entry in removed)

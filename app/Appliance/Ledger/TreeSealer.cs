@@ -39,11 +39,13 @@ internal sealed class TreeSealer(Database database, LedgerKeys keys, TimeProvide
             return SealedBatch.Nothing;
         }
         var frontier = await LatestFrontierAsync(session, tree, cancellationToken);
+        // "lateral … offset 0": each entry is looked up by its key. After a burst, before the tables were analysed, the planner
+        // would otherwise take them for empty and compare every waiting entry with every other.
         var waiting = await session.SqlAsync<WaitingRow>($"""
             select q.entry_id as "EntryId", e.id as "Id", e.at as "At", e.actor as "Actor", e.action as "Action",
                    e.subject as "Subject", e.address as "Address", e.details as "Details"
-              from ledger_queue q left join ledger_entries e on e.id = q.entry_id and e.tree = q.tree
-             where q.tree = {tree} order by q.position limit {Batch}
+              from (select * from ledger_queue where tree = {tree} order by position limit {Batch}) q
+              left join lateral (select * from ledger_entries where id = q.entry_id offset 0) e on e.tree = q.tree order by q.position
             """, cancellationToken);
         if (waiting.Count == 0)
         {
