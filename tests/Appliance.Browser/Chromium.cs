@@ -90,7 +90,7 @@ public sealed class Person : IAsyncDisposable
         {
             if (message.Type == "error" && !Expected.Any(message.Text.Contains))
             {
-                _complaints.Add("console: " + message.Text);
+                _complaints.Add($"console: {message.Text} ({message.Location})");
             }
         };
         page.Request += (_, request) =>
