@@ -46,7 +46,7 @@ public static class ApplianceProgram
 
         var app = builder.Build();
         app.UseWeb();
-        app.MapRazorPages();
+        app.MapPages();
         app.MapAssets();
         app.MapSignIn();
         app.MapTeams();

@@ -6,7 +6,9 @@ using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.Accounts;
@@ -35,9 +37,9 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
 
 /// <summary>A new password takes the current one and a key. It ends every other session.</summary>
 [Authorize(Policy = Access.PasswordDueSteppedUp)]
-[RequestSizeLimit(64 * 1024)]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class PasswordPage(
-    AccountSession accounts, SignInFlow flow, SignIn.Sessions sessions, SignInSettings settings, TimeProvider clock, IServiceProvider services) : PageModel
+    AccountSession accounts, UnlockFlow flow, SignIn.Sessions sessions, SignInSettings settings, TimeProvider clock, IServiceProvider services) : PageModel
 {
     public string? CurrentProblem { get; private set; }
 
@@ -97,7 +99,7 @@ public sealed class PasswordPage(
 
 /// <summary>Ten new recovery codes, which void the old ones and are shown once.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes recoveryCodes, Notices notices) : PageModel
+public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes recoveryCodes, Notices notices, SignIn.Sessions sessions) : PageModel
 {
     public NewCodes? Codes { get; private set; }
 
@@ -114,6 +116,7 @@ public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes rec
         await notices.DismissAsync(session, User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
         notices.Add(session, User.Id(), Notice.RecoveryCodesUnconfirmed, HttpContext);
         session.RecordForAppliance(new LedgerEvent("recovery-codes.made", User.Id().ToString()), HttpContext.Origin());
+        await sessions.RenewIdentifierAsync(session, HttpContext, ct);
         await accounts.CommitAsync(ct);
         Codes = new NewCodes(codes, User.Identity!.Name!, "/account/security");
     }
@@ -154,16 +157,28 @@ public sealed class PeoplePage(SetUpLinks links, Settings settings) : PageModel
     /// <summary>Shown once, on the page that made it.</summary>
     public string? Link { get; private set; }
 
-    public IActionResult OnGet() => User.IsApplianceOwner() ? Page() : NotFound();
+    /// <summary>Links that still work.</summary>
+    public IReadOnlyList<OpenLink> Open { get; private set; } = [];
 
-    public async Task<IActionResult> OnPostAsync(CancellationToken ct)
+    public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
         if (!User.IsApplianceOwner())
         {
-            return NotFound();
+            context.Result = NotFound();
+            return;
         }
+        await next();
+    }
+
+    public async Task OnGetAsync(CancellationToken ct) => Open = await links.OpenAsync(ct);
+
+    public async Task OnPostAsync(CancellationToken ct)
+    {
         Response.Headers.CacheControl = "no-store";
         Link = new Uri(settings.Origin, "/set-up/" + await links.ForPersonAsync(HttpContext, ct)).ToString();
-        return Page();
+        Open = await links.OpenAsync(ct);
     }
+
+    public async Task<IActionResult> OnPostRevokeAsync(string? reference, CancellationToken ct) =>
+        await links.RevokeAsync(reference ?? "", HttpContext, ct) ? Redirect("/people") : NotFound();
 }

@@ -89,7 +89,7 @@ public static class FormUploadEndpoints
     {
         if (context.Request.Headers["Sec-Fetch-Site"].ToString() is not ("" or "same-origin")
             || await form.ReadNextSectionAsync(cancelled) is not { } first
-            || first.AsFormDataSection() is not { Name: "__RequestVerificationToken" })
+            || first.AsFormDataSection() is not { Name: "RequestVerificationToken" })
         {
             return false;
         }

@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.SecurityKeys;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
 
@@ -111,7 +112,7 @@ public sealed class SetUpFlow
             await _accounts.DisposeAsync();
             return (new SignInResult("Somebody took this username meanwhile. Go back and choose another one."), []);
         }
-        var added = await _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", SignInFlow.KeyName(keyName), http, session, ct);
+        var added = await _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", KeyName.OrUsual(keyName), http, session, ct);
         if (!added.Succeeded)
         {
             // Nothing was made, and the link still works.

@@ -71,6 +71,9 @@ internal sealed class SetUpLinkConfiguration : IEntityTypeConfiguration<SetUpLin
     }
 }
 
+/// <summary>A link that still works, as the list of whoever may make links shows it.</summary>
+public sealed record OpenLink(string Reference, string MadeBy, DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt);
+
 public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSettings settings)
 {
     /// <summary>At the start: a link for the first owner where there is nobody yet. Links of earlier starts stop working. Null: there is somebody.</summary>
@@ -82,7 +85,7 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
             return null;
         }
         await session.ExecuteAsync($"delete from set_up_links where owner", ct);
-        var token = Add(session, owner: true, madeBy: null);
+        var (_, token) = Add(session, owner: true, madeBy: null);
         await session.CommitAsync(ct);
         return token;
     }
@@ -91,10 +94,35 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
     public async Task<string> ForPersonAsync(HttpContext http, CancellationToken ct)
     {
         await using var session = await database.ForApplianceAsync(ct);
-        var token = Add(session, owner: false, http.User.Id());
-        session.RecordForAppliance(new LedgerEvent("set-up-link.made"), http.Origin());
+        var (link, token) = Add(session, owner: false, http.User.Id());
+        session.RecordForAppliance(new LedgerEvent("set-up-link.made", link.Reference), http.Origin());
         await session.CommitAsync(ct);
         return token;
+    }
+
+    /// <summary>The links for further persons that still work, the newest first, and who made each.</summary>
+    public async Task<IReadOnlyList<OpenLink>> OpenAsync(CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        var now = clock.GetUtcNow();
+        return await (from link in session.Query<SetUpLink>().AsNoTracking()
+                      join user in session.Query<User>().AsNoTracking() on link.MadeBy equals user.Id
+                      where link.UsedAt == null && link.ExpiresAt > now && !link.Owner
+                      orderby link.CreatedAt descending
+                      select new OpenLink(link.Reference, user.Username, link.CreatedAt, link.ExpiresAt)).ToListAsync(ct);
+    }
+
+    /// <summary>Voids a link for a further person. False: there is no such link, or it was used.</summary>
+    public async Task<bool> RevokeAsync(string reference, HttpContext http, CancellationToken ct)
+    {
+        await using var session = await database.ForApplianceAsync(ct);
+        if (await session.ExecuteAsync($"delete from set_up_links where reference = {reference} and used_at is null and not owner", ct) != 1)
+        {
+            return false;
+        }
+        session.RecordForAppliance(new LedgerEvent("set-up-link.revoked", reference), http.Origin());
+        await session.CommitAsync(ct);
+        return true;
     }
 
     /// <summary>The link, if it works: not used, not too old.</summary>
@@ -115,11 +143,11 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
             $"update set_up_links set used_at = {now} where id = {link.Id} and used_at is null and expires_at > {now}", ct) == 1;
     }
 
-    private string Add(TeamSession session, bool owner, UserId? madeBy)
+    private (SetUpLink Link, string Token) Add(TeamSession session, bool owner, UserId? madeBy)
     {
         var now = clock.GetUtcNow();
         var token = Token.New();
-        session.Add(new SetUpLink
+        var link = new SetUpLink
         {
             Id = Guid.CreateVersion7(now),
             Reference = Reference.New(),
@@ -129,8 +157,9 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
             CreatedAt = now,
             ExpiresAt = now + settings.SetUpLink,
             UserId = UserId.New(),
-        });
-        return token;
+        };
+        session.Add(link);
+        return (link, token);
     }
 }
 

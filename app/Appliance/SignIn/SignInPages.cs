@@ -4,11 +4,11 @@ using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.AspNetCore.RateLimiting;
 
 namespace Appliance.SignIn;
 
 /// <summary>What the pages of signing in share: where to go afterwards, and what went wrong.</summary>
-[RequestSizeLimit(256 * 1024)]
 public abstract class SignInPageModel : PageModel
 {
     /// <summary>A local path.</summary>
@@ -41,6 +41,7 @@ public abstract class SignInPageModel : PageModel
 }
 
 [AllowAnonymous]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class SignInPage(SignInFlow flow) : SignInPageModel
 {
     public string? Username { get; private set; }
@@ -58,6 +59,7 @@ public sealed class SignInPage(SignInFlow flow) : SignInPageModel
 }
 
 [Authorize(Policy = Access.HalfSignedIn)]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class SignInKeyPage(SignInFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
 {
     public string Username { get; private set; } = "";
@@ -95,6 +97,7 @@ public sealed class SignInKeyPage(SignInFlow flow, ISecurityKeyCeremonies keys) 
 }
 
 [Authorize(Policy = Access.HalfSignedIn)]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
 {
     public void OnGet()
@@ -110,6 +113,7 @@ public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
 
 /// <summary>The first key of somebody who has neither key nor codes: the only thing that their password opens.</summary>
 [Authorize(Policy = Access.HalfSignedIn)]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
 {
     public KeyPrompt Prompt { get; private set; } = null!;
@@ -150,7 +154,8 @@ public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys) : Si
 
 /// <summary>A locked session: open to nothing but a key, the password, or signing out.</summary>
 [Authorize(Policy = Access.Locked)]
-public sealed class LockedPage(SignInFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, SignInSettings settings) : SignInPageModel
+[EnableRateLimiting(RateLimits.SignIn)]
+public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, SignInSettings settings) : SignInPageModel
 {
     public KeyPrompt? Prompt { get; private set; }
 
@@ -195,7 +200,8 @@ public sealed class LockedPage(SignInFlow flow, ISecurityKeyCeremonies keys, Sig
 
 /// <summary>The second factor again, before something sensitive.</summary>
 [Authorize(Policy = Access.PasswordDue)]
-public sealed class StepUpPage(SignInFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : SignInPageModel
+[EnableRateLimiting(RateLimits.SignIn)]
+public sealed class StepUpPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : SignInPageModel
 {
     /// <summary>Null: the person has no key any more, and steps up by signing in with a recovery code.</summary>
     public KeyPrompt? Prompt { get; private set; }

@@ -17,7 +17,9 @@ public static class SignInServices
         services.AddSingleton<Sessions>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
+        services.AddScoped<Attempts>();
         services.AddScoped(provider => new SignInFlow(provider));
+        services.AddScoped(provider => new UnlockFlow(provider));
         services.AddScoped(provider => new SetUpFlow(provider));
         services.AddSingleton<PasswordCheckLimit>();
         services.TryAddSingleton(new Announcements(Console.Out));

@@ -1,5 +1,6 @@
 using Appliance.Web.Errors;
 using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace Appliance.Web;
 
@@ -19,6 +20,7 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
             || context.GetEndpoint()?.Metadata.GetMetadata<IAntiforgeryMetadata>() is { RequiresValidation: false }
             || (IsOwn(context.Request) && await HasTokenAsync(context)))
         {
+            await ReadFormAsync(context);
             await next(context);
             return;
         }
@@ -26,6 +28,26 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
             context.Features.Set(new ErrorDetail("Nothing was changed. The page this came from is out of date: go back, reload it, and try again."));
+        }
+    }
+
+    /// <summary>
+    /// A page's form is read here, also where the token came in the header: a body that is too large or broken is refused as one, while
+    /// model binding would hand the page nothing and say nothing.
+    /// </summary>
+    private static async Task ReadFormAsync(HttpContext context)
+    {
+        if (IsSafe(context.Request.Method) || !context.Request.HasFormContentType || context.GetEndpoint()?.Metadata.GetMetadata<PageActionDescriptor>() is null)
+        {
+            return;
+        }
+        try
+        {
+            await context.Request.ReadFormAsync(context.RequestAborted);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new BadHttpRequestException("A form that is broken, or with a field that is too large.", StatusCodes.Status400BadRequest, e);
         }
     }
 

@@ -4,6 +4,7 @@ using Appliance.Web.Errors;
 using Appliance.Web.Metrics;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 
 namespace Appliance.Web;
 
@@ -21,6 +22,9 @@ public static class WebServices
         services.AddSingleton(_ => TreeHeadSigner.Open(settings.LedgerKeyFile));
         return services.AddSealedObjects(settings.Objects);
     }
+
+    /// <summary>The largest thing in a form is a security key's answer, 64 KiB at most.</summary>
+    private const long FormBytes = 128 << 10;
 
     public static IServiceCollection AddWeb(this IServiceCollection services, Settings settings)
     {
@@ -58,6 +62,10 @@ public static class WebServices
         return services;
     }
 
+    /// <summary>The pages. What they are sent is text in a form, so their bodies are small unless a page says otherwise.</summary>
+    public static void MapPages(this IEndpointRouteBuilder routes) =>
+        routes.MapRazorPages().Add(page => page.Metadata.Insert(0, new FormSize(FormBytes)));
+
     /// <summary>From the outside inwards. What comes after <c>UseAuthorization</c> runs only for who may call the endpoint.</summary>
     public static void UseWeb(this WebApplication app)
     {
@@ -76,6 +84,12 @@ public static class WebServices
         app.UseAuthorization();
         app.UseMiddleware<AntiforgeryCheck>();
     }
+
+    /// <summary>
+    /// Routing hands it to the server before anybody reads the body. The framework's attribute on a page would come too late: it is also a
+    /// filter, and the antiforgery check has read the form by then.
+    /// </summary>
+    private sealed record FormSize(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;
 
     private static void DenyByDefault(AuthorizationOptions options)
     {

@@ -131,7 +131,7 @@ public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<Appl
             using var form = Form(token, ("a", [1]));
             (await person.Http.PostAsync($"/teams/{team}/upload", form)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         }
-        using var late = new MultipartFormDataContent { { new ByteArrayContent([1]), "Files", "a" }, { new StringContent(person.Csrf), "__RequestVerificationToken" } };
+        using var late = new MultipartFormDataContent { { new ByteArrayContent([1]), "Files", "a" }, { new StringContent(person.Csrf), "RequestVerificationToken" } };
         (await person.Http.PostAsync($"/teams/{team}/upload", late)).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await person.ListAsync(team)).ShouldBeEmpty();
     }
@@ -142,7 +142,7 @@ public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<Appl
         using var person = await Person.NewAsync(host);
         var team = await person.TeamAsync();
         var head = Encoding.ASCII.GetBytes(
-            $"--b\r\nContent-Disposition: form-data; name=\"__RequestVerificationToken\"\r\n\r\n{person.Csrf}\r\n--b\r\nContent-Disposition: form-data; name=\"Files\"; filename=\"a.bin\"\r\n\r\n");
+            $"--b\r\nContent-Disposition: form-data; name=\"RequestVerificationToken\"\r\n\r\n{person.Csrf}\r\n--b\r\nContent-Disposition: form-data; name=\"Files\"; filename=\"a.bin\"\r\n\r\n");
         var body = new ByteArrayContent([.. head, .. new byte[500_000]]);
         body.Headers.ContentType = MediaTypeHeaderValue.Parse("multipart/form-data; boundary=b");
         using var answer = await person.Http.PostAsync($"/teams/{team}/upload", body);
@@ -154,7 +154,7 @@ public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<Appl
 
     private static MultipartFormDataContent Form(string token, params (string Name, byte[] Bytes)[] files)
     {
-        var form = new MultipartFormDataContent { { new StringContent(token), "__RequestVerificationToken" } };
+        var form = new MultipartFormDataContent { { new StringContent(token), "RequestVerificationToken" } };
         foreach (var (name, bytes) in files)
         {
             // As browsers do it (RFC 7578 section 4.2): the name as UTF-8, not encoded.

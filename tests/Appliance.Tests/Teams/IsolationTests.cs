@@ -153,7 +153,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         }
         else if (path.Contains("/upload/", StringComparison.Ordinal))
         {
-            request.Content = new MultipartFormDataContent { { new StringContent(csrf), "__RequestVerificationToken" }, { new ByteArrayContent([1]), "Files", "new" } };
+            request.Content = new MultipartFormDataContent { { new StringContent(csrf), "RequestVerificationToken" }, { new ByteArrayContent([1]), "Files", "new" } };
         }
         else if (method == HttpMethod.Post)
         {

@@ -10,8 +10,7 @@ namespace Appliance.SignIn.SecurityKeys;
 
 /// <summary>A further key. Who adds one has just touched another.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-[RequestSizeLimit(256 * 1024)]
-public sealed class AddKeyModel(ISecurityKeyCeremonies ceremonies, Database database) : PageModel
+public sealed class AddKeyModel(ISecurityKeyCeremonies ceremonies, Sessions sessions, Database database) : PageModel
 {
     public KeyPrompt Prompt { get; private set; } = null!;
 
@@ -29,6 +28,7 @@ public sealed class AddKeyModel(ISecurityKeyCeremonies ceremonies, Database data
         var result = await ceremonies.FinishRegistrationAsync(person, reference ?? "", credential ?? "", name ?? "", HttpContext, session, cancellationToken);
         if (result.Succeeded)
         {
+            await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);
             await session.CommitAsync(cancellationToken);
             return LocalRedirect("/account/security");
         }

@@ -53,6 +53,11 @@ internal static class KeyName
 
     public const string Rule = "Give the key a name of 1 to 64 characters.";
 
+    /// <summary>What a first key is called whose owner gave it no name.</summary>
+    public const string Usual = "Security key";
+
+    public static string OrUsual(string? name) => string.IsNullOrWhiteSpace(name) ? Usual : name.Trim();
+
     /// <summary>Trimmed; no control, formatting or unpaired characters, which could make one name look like another.</summary>
     public static bool TryClean(string? name, out string clean)
     {

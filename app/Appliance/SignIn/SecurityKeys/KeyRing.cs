@@ -58,9 +58,10 @@ public sealed class KeyRing(Database database)
         return KeyChange.Done;
     }
 
-    public async Task<KeyChange> RemoveAsync(UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
+    /// <summary>In the caller's transaction, which it commits where the answer is <see cref="KeyChange.Done"/>.</summary>
+    public static async Task<KeyChange> RemoveAsync(
+        TeamSession session, UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
     {
-        await using var session = await database.ForApplianceAsync(cancellationToken);
         // Two removals at once must not take the last two keys: they come one after the other.
         await session.SqlAsync<Guid>($"""select id as "Value" from users where id = {user.Value} for update""", cancellationToken);
         var keys = await session.Query<SecurityKey>().Where(k => k.UserId == user).ToListAsync(cancellationToken);
@@ -74,7 +75,6 @@ public sealed class KeyRing(Database database)
         }
         session.Remove(key);
         session.RecordForAppliance(KeyEvents.Removed(key), http.Origin());
-        await session.CommitAsync(cancellationToken);
         return KeyChange.Done;
     }
 }

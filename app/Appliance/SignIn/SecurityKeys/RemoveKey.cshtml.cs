@@ -1,3 +1,4 @@
+using Appliance.Data;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -7,7 +8,7 @@ namespace Appliance.SignIn.SecurityKeys;
 
 /// <summary>Who removes a key has just touched one.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class RemoveKeyModel(KeyRing keys) : PageModel
+public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, Database database) : PageModel
 {
     public string? Name { get; private set; }
 
@@ -21,7 +22,8 @@ public sealed class RemoveKeyModel(KeyRing keys) : PageModel
 
     public async Task<IActionResult> OnPostAsync(string reference, CancellationToken cancellationToken)
     {
-        switch (await keys.RemoveAsync(User.Id(), reference, HttpContext, cancellationToken))
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        switch (await KeyRing.RemoveAsync(session, User.Id(), reference, HttpContext, cancellationToken))
         {
             case KeyChange.Unknown:
                 return NotFound();
@@ -29,6 +31,8 @@ public sealed class RemoveKeyModel(KeyRing keys) : PageModel
                 Error = "This is your only key. Without it you could not sign in. Add another one first.";
                 return await OnGetAsync(reference, cancellationToken);
             default:
+                await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);
+                await session.CommitAsync(cancellationToken);
                 return LocalRedirect("/account/security");
         }
     }

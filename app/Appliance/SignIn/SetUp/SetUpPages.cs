@@ -3,6 +3,7 @@ using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.RateLimiting;
 
 namespace Appliance.SignIn.SetUp;
 
@@ -11,6 +12,7 @@ namespace Appliance.SignIn.SetUp;
 /// cookie and takes it out of the address.
 /// </summary>
 [AllowAnonymous]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class LinkPage(Database database, SetUpLinks links) : SignInPageModel
 {
     public bool Works { get; private set; }
@@ -46,6 +48,7 @@ public sealed class OverPage : SignInPageModel
 }
 
 [Authorize(Policy = Access.SettingUp)]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : SignInPageModel
 {
     public string? Username { get; private set; }
@@ -78,6 +81,7 @@ public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : 
 }
 
 [Authorize(Policy = Access.SettingUp)]
+[EnableRateLimiting(RateLimits.SignIn)]
 public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
 {
     public KeyPrompt Prompt { get; private set; } = null!;

@@ -10,7 +10,7 @@ namespace Appliance.Web;
 /// <summary>How often one may ask. Endpoints add <see cref="SignIn"/> or <see cref="Uploads"/> with <c>RequireRateLimiting</c> or <c>[EnableRateLimiting]</c>.</summary>
 public static class RateLimits
 {
-    /// <summary>For whatever checks a secret.</summary>
+    /// <summary>For whatever checks a secret. Only what is sent is counted: looking at the form checks nothing.</summary>
     public const string SignIn = "sign-in";
 
     /// <summary>For the chunks of uploads.</summary>
@@ -29,7 +29,9 @@ public static class RateLimits
             options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context => AccountOf(context) is { } account
                 ? Bucket("account " + account, limits.PerAccount)
                 : Bucket("address " + AddressOf(context), limits.Anonymous));
-            options.AddPolicy(SignIn, context => Bucket("sign-in " + AddressOf(context), limits.SignIn));
+            options.AddPolicy(SignIn, context => HttpMethods.IsPost(context.Request.Method)
+                ? Bucket("sign-in " + AddressOf(context), limits.SignIn)
+                : RateLimitPartition.GetNoLimiter("sign-in, looking"));
             options.AddPolicy(Uploads, context => Bucket("uploads " + (AccountOf(context) ?? AddressOf(context)), limits.Uploads));
         });
         services.AddSingleton(_ => new AddressLimiter(PartitionedRateLimiter.Create<HttpContext, string>(

@@ -1,0 +1,87 @@
+using Appliance.Accounts;
+
+namespace Appliance.SignIn;
+
+/// <summary>What a person who is signed in proves again: to open a locked session, or before something sensitive.</summary>
+public sealed class UnlockFlow
+{
+    private readonly Attempts _attempts;
+    private readonly Sessions _sessions;
+    private readonly ISecurityKeyCeremonies _keys;
+
+    internal UnlockFlow(IServiceProvider services)
+    {
+        _attempts = services.GetRequiredService<Attempts>();
+        _sessions = services.GetRequiredService<Sessions>();
+        _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+    }
+
+    /// <summary>Opens the request's own locked session with the password.</summary>
+    public async Task<SignInResult> UnlockWithPasswordAsync(string? password, HttpContext http, CancellationToken ct)
+    {
+        const string Wrong = "This is not your password.";
+        if (!PasswordHasher.IsBounded(password))
+        {
+            return new SignInResult(Wrong);
+        }
+        var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        return await _attempts.ChargedAsync(
+            "unlock",
+            user,
+            http,
+            _ => _attempts.PasswordAsync(user, password!, Wrong, ct),
+            async session =>
+            {
+                await _sessions.UnlockAsync(session, http, steppedUp: false, ct);
+                return null;
+            },
+            ct);
+    }
+
+    /// <summary>Opens the request's own locked session with a key, which steps up as well.</summary>
+    public async Task<SignInResult> UnlockWithKeyAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct)
+    {
+        var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        return await _attempts.ChargedAsync(
+            "unlock",
+            user,
+            http,
+            session => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct),
+            async session =>
+            {
+                await _sessions.UnlockAsync(session, http, steppedUp: true, ct);
+                return null;
+            },
+            ct);
+    }
+
+    /// <summary>The second factor again, before something sensitive.</summary>
+    public async Task<SignInResult> StepUpAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct)
+    {
+        var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        return await _attempts.ChargedAsync(
+            "step-up",
+            user,
+            http,
+            session => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct),
+            async session =>
+            {
+                await _sessions.StepUpAsync(session, http, ct);
+                return null;
+            },
+            ct);
+    }
+
+    /// <summary>Whether this is the person's password; counted like a sign-in where it is not.</summary>
+    public async Task<SignInResult> ConfirmPasswordAsync(string? password, HttpContext http, CancellationToken ct)
+    {
+        const string Wrong = "This is not your current password.";
+        if (!PasswordHasher.IsBounded(password))
+        {
+            return new SignInResult(Wrong);
+        }
+        var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        return await _attempts.ChargedAsync(
+            "confirm", user, http, _ => _attempts.PasswordAsync(user, password!, Wrong, ct), _ => Task.FromResult<string?>(null), ct);
+    }
+}
