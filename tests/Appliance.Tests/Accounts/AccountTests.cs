@@ -97,7 +97,9 @@ public sealed class AccountTests(SignInHost host) : IClassFixture<SignInHost>
     {
         var owner = await SignedIn.AsAsync(host, owner: true);
         (await (await owner.Client.PostAsync("/people", new FormUrlEncodedContent([]))).Content.ReadAsStringAsync()).ShouldContain("/set-up/");
+        (await owner.Client.GetStringAsync("/people")).ShouldContain($"Made by <bdi>{owner.Username}</bdi>");
         var member = await SignedIn.AsAsync(host);
+        (await member.Client.GetAsync("/people")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await member.Client.PostAsync("/people", new FormUrlEncodedContent([]))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 }

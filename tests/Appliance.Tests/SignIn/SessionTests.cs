@@ -141,6 +141,61 @@ public sealed class SessionTests : IAsyncLifetime
     }
 
     [Fact, Trait("Requirement", "A8")]
+    public async Task A_look_up_takes_one_round_trip()
+    {
+        var token = Value(await SignedIn.SessionAsync(_services, _anna));
+        (await PersonAsync(token)).ShouldNotBeNull(); // a warm connection
+        using var trips = new Data.RoundTrips();
+        (await PersonAsync(token)).ShouldNotBeNull();
+        trips.Count.ShouldBe(1);
+    }
+
+    [Fact, Trait("Requirement", "A8")]
+    public async Task What_nobody_can_use_any_more_is_swept_away_and_nothing_else()
+    {
+        var old = await SignedIn.SessionAsync(_services, _anna);
+        await using (var session = await Database.ForApplianceAsync(default))
+        {
+            await MakeAsync(session);
+            await session.CommitAsync(default);
+        }
+        _clock.Move(TimeSpan.FromDays(91));
+        var fresh = await SignedIn.SessionAsync(_services, _anna);
+        await using (var session = await Database.ForApplianceAsync(default))
+        {
+            await MakeAsync(session);
+            await session.CommitAsync(default);
+        }
+        await Sessions.SweepAsync(default);
+
+        (await PersonAsync(Value(old))).ShouldBeNull();
+        (await PersonAsync(Value(fresh))).ShouldNotBeNull();
+        await using var look = await Database.ForApplianceAsync(default);
+        (await look.Query<Session>().CountAsync()).ShouldBe(1);
+        (await look.Query<PendingSignIn>().CountAsync()).ShouldBe(1);
+        (await look.Query<SetUpLink>().CountAsync()).ShouldBe(1);
+        (await look.Query<Delay>().CountAsync()).ShouldBe(1);
+        (await look.Query<Place>().CountAsync()).ShouldBe(1);
+        // Twice is once.
+        await Sessions.SweepAsync(default);
+        (await look.Query<Session>().CountAsync()).ShouldBe(1);
+    }
+
+    private Task MakeAsync(TeamSession session)
+    {
+        var now = _clock.GetUtcNow();
+        var key = Guid.NewGuid().ToByteArray();
+        session.Add(new PendingSignIn { Id = Guid.NewGuid(), TokenHash = key, UserId = _anna.Id, CreatedAt = now, ExpiresAt = now.AddMinutes(5) });
+        session.Add(new SetUpLink
+        {
+            Id = Guid.NewGuid(), Reference = Reference.New(), TokenHash = key, Owner = false, CreatedAt = now, ExpiresAt = now.AddDays(1), UserId = UserId.New(),
+        });
+        session.Add(new Delay { Key = key, Failures = 1, LastAt = now, BlockedUntil = now });
+        session.Add(new Place { Key = key, UserId = _anna.Id, LastAt = now });
+        return session.SaveAsync(default);
+    }
+
+    [Fact, Trait("Requirement", "A8")]
     public async Task Signing_in_never_takes_over_the_token_that_the_browser_came_with()
     {
         var planted = Value(await SignedIn.SessionAsync(_services, await SignedIn.PersonAsync(_services, "mallory")));

@@ -16,6 +16,8 @@ public class SignInHost : ApplianceHost
 
     public MovableClock Clock { get; } = new();
 
+    protected virtual SignInSettings SignInSettings => new();
+
     public string Output => _out.ToString();
 
     public SetUpLinks Links => Services.GetRequiredService<SetUpLinks>();
@@ -59,12 +61,13 @@ public class SignInHost : ApplianceHost
         Limits = settings.Limits with { PerAddress = Plenty, Anonymous = Plenty, PerAccount = Plenty, SignIn = Plenty },
     };
 
-    private static RequestRate Plenty => new(100_000, 10_000);
+    protected static RequestRate Plenty => new(100_000, 10_000);
 
     protected override void Adapt(WebApplicationBuilder builder)
     {
         base.Adapt(builder);
         builder.Services.AddSingleton<TimeProvider>(Clock);
         builder.Services.AddSingleton(new Announcements(_out));
+        builder.Services.AddSingleton(SignInSettings);
     }
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.RegularExpressions;
 using Appliance.SignIn;
 using Appliance.Tests.TestServers;
@@ -15,7 +16,10 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
 
     public CookieContainer Cookies { get; init; } = new();
 
-    public HttpClient Client => field ??= host.Client(cookies: Cookies);
+    /// <summary>Where the person connects from; null: wherever the system picks.</summary>
+    public IPAddress? Address { get; init; }
+
+    public HttpClient Client => field ??= NewClient();
 
     public SoftwareAuthenticator Key { get; set; } = new() { Origin = host.Settings.Origin.GetLeftPart(UriPartial.Authority) };
 
@@ -106,6 +110,23 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
     public async Task SignOutAsync() => (await SendAsync("/account/sessions", "/sign-out")).Headers.Location!.ToString().ShouldBe("/sign-in");
 
     public void Dispose() => Client.Dispose();
+
+    private HttpClient NewClient()
+    {
+        if (Address is not { } address)
+        {
+            return host.Client(cookies: Cookies);
+        }
+        var handler = host.Handler(cookies: Cookies);
+        handler.ConnectCallback = async (context, cancelled) =>
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(address, 0));
+            await socket.ConnectAsync(IPAddress.Loopback, context.DnsEndPoint.Port, cancelled);
+            return new NetworkStream(socket, ownsSocket: true);
+        };
+        return new HttpClient(handler) { BaseAddress = host.Settings.Origin };
+    }
 
     [GeneratedRegex("<input type=\"hidden\" name=\"(?<name>[^\"]+)\" value=\"(?<value>[^\"]*)\"", RegexOptions.None, 5000)]
     private static partial Regex Hidden();

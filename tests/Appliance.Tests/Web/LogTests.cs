@@ -50,7 +50,7 @@ public sealed class LogTests
     }
 
     /// <summary>Everything that is logged, exceptions and scopes' values included.</summary>
-    private sealed class Lines : ILoggerProvider, ISupportExternalScope
+    internal sealed class Lines : ILoggerProvider, ISupportExternalScope
     {
         private IExternalScopeProvider? _scopes;
 

@@ -122,9 +122,9 @@ public sealed class KeyRingTests(SecurityKeyHost host) : IClassFixture<SecurityK
         keys.Select(k => k.Name).ShouldBe(["Blue key", "Backup in the safe"]);
 
         (await host.Keys.RenameAsync(person.Id, keys[0].Reference, "Green key", Http, default)).ShouldBe(KeyChange.Done);
-        (await host.Keys.RemoveAsync(person.Id, keys[0].Reference, Http, default)).ShouldBe(KeyChange.Done);
-        (await host.Keys.RemoveAsync(person.Id, keys[1].Reference, Http, default)).ShouldBe(KeyChange.LastFactor);
-        (await host.Keys.RemoveAsync(person.Id, keys[0].Reference, Http, default)).ShouldBe(KeyChange.Unknown);
+        (await host.RemoveKeyAsync(person.Id, keys[0].Reference, Http, default)).ShouldBe(KeyChange.Done);
+        (await host.RemoveKeyAsync(person.Id, keys[1].Reference, Http, default)).ShouldBe(KeyChange.LastFactor);
+        (await host.RemoveKeyAsync(person.Id, keys[0].Reference, Http, default)).ShouldBe(KeyChange.Unknown);
 
         (await browser.AssertAsync(person, first)).Succeeded.ShouldBeFalse("removed");
         (await browser.AssertAsync(person, second with { Counter = 2 })).Succeeded.ShouldBeTrue();
@@ -141,7 +141,7 @@ public sealed class KeyRingTests(SecurityKeyHost host) : IClassFixture<SecurityK
         var (person, browser, _) = await host.EnrolledAsync();
         (await browser.RegisterAsync(person, SecurityKeyHost.Authenticator())).Succeeded.ShouldBeTrue();
         var keys = await host.Keys.ListAsync(person.Id, default);
-        var results = await Task.WhenAll(keys.Select(k => host.Keys.RemoveAsync(person.Id, k.Reference, Http, default)));
+        var results = await Task.WhenAll(keys.Select(k => host.RemoveKeyAsync(person.Id, k.Reference, Http, default)));
         results.ShouldBe([KeyChange.Done, KeyChange.LastFactor], ignoreOrder: true);
         (await host.Keys.ListAsync(person.Id, default)).Count.ShouldBe(1);
     }
@@ -155,7 +155,7 @@ public sealed class KeyRingTests(SecurityKeyHost host) : IClassFixture<SecurityK
         var target = (await host.Keys.ListAsync(alice.Id, default))[0];
         (await host.Keys.FindAsync(mallory.Id, target.Reference, default)).ShouldBeNull();
         (await host.Keys.RenameAsync(mallory.Id, target.Reference, "Mine", Http, default)).ShouldBe(KeyChange.Unknown);
-        (await host.Keys.RemoveAsync(mallory.Id, target.Reference, Http, default)).ShouldBe(KeyChange.Unknown);
+        (await host.RemoveKeyAsync(mallory.Id, target.Reference, Http, default)).ShouldBe(KeyChange.Unknown);
         (await host.Keys.FindAsync(alice.Id, target.Reference, default)).ShouldNotBeNull().Name.ShouldBe(target.Name);
     }
 

@@ -114,6 +114,18 @@ public class SecurityKeyHost : IAsyncLifetime
         return (person, browser, key with { Counter = key.Counter == 0 ? 0 : key.Counter + 1 });
     }
 
+    /// <summary>As its page does: commits what was done.</summary>
+    public async Task<KeyChange> RemoveKeyAsync(UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
+    {
+        await using var session = await Database.ForApplianceAsync(cancellationToken);
+        var change = await KeyRing.RemoveAsync(session, user, reference, http, cancellationToken);
+        if (change == KeyChange.Done)
+        {
+            await session.CommitAsync(cancellationToken);
+        }
+        return change;
+    }
+
     public Task<object?> SqlAsync(string sql) => Cluster.SuperuserAsync(DatabaseName, sql);
 
     private static Task<Ceremony> BeginAsync(Guid user, string purpose, HttpContext http, ISecurityKeyCeremonies ceremonies, Database database) =>

@@ -1,0 +1,104 @@
+using System.Text.RegularExpressions;
+using Appliance.SignIn.SecurityKeys;
+using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Shouldly;
+using Xunit;
+
+namespace Appliance.Tests.SignIn;
+
+/// <summary>Every page there is, as those see it who may: its forms and its modules.</summary>
+public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignInHost>
+{
+    [Fact, Trait("Requirement", "O4")]
+    public async Task Every_form_that_posts_carries_one_token_as_its_first_field_and_every_key_prompt_its_module()
+    {
+        var seen = new Dictionary<string, string>(StringComparer.Ordinal);
+        async Task<string> SeeAsync(Visitor visitor, string pattern, string? page = null) =>
+            seen[pattern] = await visitor.HtmlAsync(page ?? "/" + pattern);
+
+        using var anna = await AnonymousAndSetUpAsync(SeeAsync);
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
+        var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/security/keys/add", "step-up", "people", "teams" })
+        {
+            await SeeAsync(anna, page);
+        }
+        await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
+        await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
+        var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/ledger" })
+        {
+            await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
+        }
+        host.Clock.Move(TimeSpan.FromMinutes(16));
+        await SeeAsync(anna, "locked");
+        await HalfSignedInAsync(SeeAsync);
+
+        // Nothing was forgotten: a new page has to be added above.
+        var pages = host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(e => e.Metadata.GetMetadata<PageActionDescriptor>() is not null).Select(e => e.RoutePattern.RawText!);
+        seen.Keys.ShouldBe(pages.Distinct(StringComparer.Ordinal), ignoreOrder: true);
+
+        foreach (var (page, html) in seen)
+        {
+            foreach (Match form in Form().Matches(html))
+            {
+                var (head, body) = (form.Groups["head"].Value, form.Groups["body"].Value);
+                if (head.Contains("method=\"post\"", StringComparison.Ordinal))
+                {
+                    Token().Count(body).ShouldBe(1, $"{page}: {head}");
+                    FirstField().Match(body).Value.ShouldContain("RequestVerificationToken", Case.Sensitive, page);
+                }
+            }
+            if (html.Contains("data-webauthn=", StringComparison.Ordinal))
+            {
+                html.ShouldContain("src=\"/js/webauthn.js\"", Case.Sensitive, page);
+            }
+        }
+        seen["account/security"].ShouldContain("aria-current=\"page\"");
+    }
+
+    private async Task<Visitor> AnonymousAndSetUpAsync(Func<Visitor, string, string?, Task<string>> seeAsync)
+    {
+        var anna = host.Visitor();
+        await seeAsync(anna, "sign-in", null);
+        await seeAsync(anna, "set-up/over", null);
+        var token = await host.LinkAsync();
+        await seeAsync(anna, "set-up/{token}", "/set-up/" + token);
+        await anna.SendAsync("/set-up/" + token);
+        await seeAsync(anna, "set-up", null);
+        await anna.SendAsync("/set-up", null, ("Username", "forms"), ("Password", Visitor.Password));
+        await seeAsync(anna, "set-up/key", null);
+        await anna.SetUpAsync(token, "forms", Visitor.Password);
+        return anna;
+    }
+
+    private async Task HalfSignedInAsync(Func<Visitor, string, string?, Task<string>> seeAsync)
+    {
+        using var ben = host.Visitor();
+        await ben.PasswordAsync("forms");
+        await seeAsync(ben, "sign-in/key", null);
+        await seeAsync(ben, "sign-in/recovery", null);
+        var id = (await UserAsync("FORMS")).Id;
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
+        await seeAsync(ben, "sign-in/enrol", null);
+    }
+
+    private async Task<Appliance.Accounts.User> UserAsync(string key)
+    {
+        await using var session = await host.Database.ForApplianceAsync(default);
+        return await session.Query<Appliance.Accounts.User>().AsNoTracking().SingleAsync(u => u.UsernameKey == key);
+    }
+
+    [GeneratedRegex("<form\\b(?<head>[^>]*)>(?<body>.*?)</form>", RegexOptions.Singleline, 5000)]
+    private static partial Regex Form();
+
+    [GeneratedRegex("<input[^>]*name=\"[^\"]*RequestVerificationToken\"[^>]*>", RegexOptions.None, 5000)]
+    private static partial Regex Token();
+
+    [GeneratedRegex("<(?:input|textarea|select)\\b[^>]*>", RegexOptions.None, 5000)]
+    private static partial Regex FirstField();
+}
