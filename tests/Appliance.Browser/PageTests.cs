@@ -108,7 +108,7 @@ public sealed class PageTests(Chromium chromium)
     public async Task The_policy_stops_what_it_promises_to_stop_in_a_real_browser()
     {
         await using var person = await chromium.PersonAsync();
-        person.Expected.AddRange(["Content Security Policy", "TrustedHTML", "Trusted Type", "violates", "Refused"]);
+        person.Expected.AddRange(["Content Security Policy", "TrustedHTML", "TrustedScript", "Trusted Type", "violates", "Refused"]);
         await person.Page.GotoAsync("/sign-in");
         var stopped = await person.Page.EvaluateAsync<string[]>("""
             () => {
