@@ -6,6 +6,9 @@ namespace Appliance.Tests.TestServers;
 /// <summary>Programs that tests start. A server's life hangs on a pipe: when the test process ends, however it ends, so does the server.</summary>
 internal static class ChildProcess
 {
+    /// <summary>Kept: the collector would close their pipes.</summary>
+    private static readonly System.Collections.Concurrent.ConcurrentBag<Process> s_removers = [];
+
     public static async Task<string> RunAsync(string program, params string[] arguments)
     {
         var (code, output) = await TryRunAsync(program, arguments);
@@ -36,7 +39,8 @@ internal static class ChildProcess
     {
         // Until the servers that still write to it are dead, too.
         const string Remover = """cat >/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$1" 2>/dev/null && exit; sleep 1; done""";
-        Process.Start(new ProcessStartInfo("setsid", ["bash", "-c", Remover, "remover", folder]) { UseShellExecute = false, RedirectStandardInput = true });
+        s_removers.Add(Process.Start(
+            new ProcessStartInfo("setsid", ["bash", "-c", Remover, "remover", folder]) { UseShellExecute = false, RedirectStandardInput = true })!);
     }
 
     /// <summary>Starts a server that is killed (SIGKILL) when this process closes the pipe or dies.</summary>
