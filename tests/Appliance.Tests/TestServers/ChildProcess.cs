@@ -6,7 +6,8 @@ namespace Appliance.Tests.TestServers;
 /// <summary>Programs that tests start. A server's life hangs on a pipe: when the test process ends, however it ends, so does the server.</summary>
 internal static class ChildProcess
 {
-    private static readonly List<Process> s_removers = [];
+    /// <summary>Kept: the collector would close their pipes.</summary>
+    private static readonly System.Collections.Concurrent.ConcurrentBag<Process> s_removers = [];
 
     public static async Task<string> RunAsync(string program, params string[] arguments)
     {
@@ -38,11 +39,8 @@ internal static class ChildProcess
     {
         // Until the servers that still write to it are dead, too.
         const string Remover = """cat >/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$1" 2>/dev/null && exit; sleep 1; done""";
-        var remover = Process.Start(new ProcessStartInfo("setsid", ["bash", "-c", Remover, "remover", folder]) { UseShellExecute = false, RedirectStandardInput = true })!;
-        lock (s_removers)
-        {
-            s_removers.Add(remover); // held until the end: a collected Process closes its pipe
-        }
+        s_removers.Add(Process.Start(
+            new ProcessStartInfo("setsid", ["bash", "-c", Remover, "remover", folder]) { UseShellExecute = false, RedirectStandardInput = true })!);
     }
 
     /// <summary>Starts a server that is killed (SIGKILL) when this process closes the pipe or dies.</summary>
