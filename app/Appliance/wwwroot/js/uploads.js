@@ -11,7 +11,8 @@ const PARALLEL = 3;
 const RETRY_MS = [0, 1000, 3000, 5000, 10000, 20000, 30000, 60000];
 const SPEED_WINDOW_MS = 5000;
 
-for (const zone of document.querySelectorAll('[data-uploads]')) start(zone);
+// Not before tus-js-client, a deferred script further down, is there.
+addEventListener('DOMContentLoaded', () => document.querySelectorAll('[data-uploads]').forEach(start));
 
 function start(zone) {
   const items = [];
