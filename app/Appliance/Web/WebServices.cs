@@ -30,7 +30,11 @@ public static class WebServices
     {
         services.AddSingleton<EndpointPolicyCheck>();
         services.AddHostedService(provider => provider.GetRequiredService<EndpointPolicyCheck>());
-        services.AddRazorPages(options => options.RootDirectory = "/");
+        services.AddRazorPages(options =>
+        {
+            options.RootDirectory = "/";
+            options.Conventions.ConfigureFilter(new HandlerRequired());
+        });
         services.AddHttpContextAccessor();
         services.AddAuthentication();
         services.AddAuthorization(DenyByDefault);
