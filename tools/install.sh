@@ -1,10 +1,10 @@
 # Sourced by ./run and ./test: installs what is missing from Debian, and says so.
 
-# install_missing PACKAGE:FILE …   installs each package whose file is not there
+# install_missing PACKAGE:PATTERN …   installs each package of whose files (a glob) there is none; PACKAGE may be a pattern as apt-get knows it
 install_missing() {
   local missing=() pair
   for pair in "$@"; do
-    [ -e "${pair#*:}" ] || missing+=("${pair%%:*}")
+    compgen -G "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" -ne 0 ]; then

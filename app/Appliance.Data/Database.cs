@@ -10,7 +10,7 @@ namespace Appliance.Data;
 /// trip; the transaction begins, and team and user are set, in the round trip of the session's first query.
 /// All members throw <see cref="DatabaseUnavailableException"/> where the database does not answer.
 /// </summary>
-public sealed class Database
+public sealed class Database : IDisposable
 {
     private readonly NpgsqlDataSource _source;
     private readonly PooledDbContextFactory<ApplianceContext> _contexts;
@@ -51,6 +51,9 @@ public sealed class Database
         await using var command = _source.CreateCommand("select 1");
         await command.ExecuteScalarAsync(cancellationToken).Translated();
     }
+
+    /// <summary>Closes the pooled connections; one that is in use, when its session ends.</summary>
+    public void Dispose() => _source.Dispose();
 
     internal ApplianceContext CreateContext() => _contexts.CreateDbContext();
 

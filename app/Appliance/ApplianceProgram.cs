@@ -49,6 +49,7 @@ public static class ApplianceProgram
         app.MapPages();
         app.MapAssets();
         app.MapSignIn();
+        app.MapTeams();
         app.MapDownloads();
         app.MapFormUploads();
         app.MapTus();

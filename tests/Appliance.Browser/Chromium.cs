@@ -90,20 +90,29 @@ public sealed class Person : IAsyncDisposable
         {
             if (message.Type == "error" && !Expected.Any(message.Text.Contains))
             {
-                _complaints.Add("console: " + message.Text);
+                _complaints.Add($"console: {message.Text} ({message.Location})");
             }
         };
-        page.Request += (_, request) =>
+        // What the policy itself stopped was never sent; anything else for another host would have left.
+        page.RequestFinished += (_, request) => NoteForeign(request);
+        page.RequestFailed += (_, request) =>
         {
-            var url = new Uri(request.Url);
-            if (url.Host != "localhost")
+            if (request.Failure != "csp")
             {
-                _complaints.Add("request to another host: " + request.Url);
+                NoteForeign(request);
             }
         };
     }
 
     public IPage Page { get; }
+
+    private void NoteForeign(IRequest request)
+    {
+        if (new Uri(request.Url).Host is not ("localhost" or ""))
+        {
+            _complaints.Add("request to another host: " + request.Url);
+        }
+    }
 
     public IBrowserContext Context => _context;
 

@@ -1,4 +1,6 @@
+using Appliance.Accounts;
 using Appliance.SignIn;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
@@ -15,16 +17,16 @@ internal static class Journeys
     {
         var page = person.Page;
         await page.GotoAsync(link.ToString());
-        await page.ClickAsync("Begin");
+        await page.ChooseAsync("Begin");
         await page.GetByLabel("Username").FillAsync(username);
         await page.GetByLabel("Password", new() { Exact = true }).FillAsync(password);
-        await page.ClickAsync("Continue");
+        await page.ChooseAsync("Continue");
         await page.GetByLabel("Name of this key").FillAsync("Key of " + username);
-        await page.ClickAsync("Add security key");
+        await page.ChooseAsync("Add security key");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Keep your recovery codes" })).ToBeVisibleAsync();
         var codes = await page.Locator("#codes code").AllInnerTextsAsync();
         await page.GetByLabel("I have printed these codes").CheckAsync();
-        await page.ClickAsync("Finish");
+        await page.ChooseAsync("Finish");
         await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Teams" })).ToBeVisibleAsync();
         return codes;
     }
@@ -41,13 +43,13 @@ internal static class Journeys
         await person.Page.GotoAsync("/sign-in");
         await person.Page.GetByLabel("Username").FillAsync(username);
         await person.Page.GetByLabel("Password").FillAsync(password);
-        await person.Page.ClickAsync("Sign in");
+        await person.Page.ChooseAsync("Sign in");
     }
 
     public static async Task SignOutAsync(this Person person)
     {
-        await person.Page.Locator(".account-menu summary, [data-account-menu] summary").First.ClickAsync();
-        await person.Page.ClickAsync("Sign out");
+        await person.Page.Locator("summary", new() { HasText = "Account menu" }).ClickAsync();
+        await person.Page.ChooseAsync("Sign out");
         await person.Page.WaitForURLAsync("**/sign-in*");
     }
 
@@ -56,11 +58,11 @@ internal static class Journeys
     {
         await person.Page.GotoAsync("/teams");
         await person.Page.GetByLabel("Team name").FillAsync(name);
-        await person.Page.ClickAsync("Create team");
+        await person.Page.ChooseAsync("Create team");
         await Expect(person.Page.GetByRole(AriaRole.Heading, new() { Name = "Files" })).ToBeVisibleAsync();
     }
 
-    public static Task ClickAsync(this IPage page, string button) =>
+    public static Task ChooseAsync(this IPage page, string button) =>
         page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).Or(page.GetByRole(AriaRole.Link, new() { Name = button, Exact = true })).First.ClickAsync();
 
     /// <summary>The first owner's link, or one for a further person where there is an owner already.</summary>
@@ -73,10 +75,12 @@ internal static class Journeys
 
     private static async Task<string> FurtherLinkAsync(this Chromium chromium, SetUpLinks links)
     {
+        await using var session = await chromium.Appliance.Database.ForApplianceAsync(default);
+        var owner = await session.Query<User>().FirstAsync(u => u.Owner);
         var http = new Microsoft.AspNetCore.Http.DefaultHttpContext
         {
             User = new(new System.Security.Claims.ClaimsIdentity(
-                [new(System.Security.Claims.ClaimTypes.NameIdentifier, Guid.CreateVersion7().ToString())], "test")),
+                [new(System.Security.Claims.ClaimTypes.NameIdentifier, owner.Id.ToString())], "test")),
             RequestServices = chromium.Appliance.Services,
         };
         return await links.ForPersonAsync(http, default);

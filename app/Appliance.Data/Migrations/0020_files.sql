@@ -112,6 +112,9 @@ revoke all on function app_username_key(), app_is_offered() from public;
 grant execute on function app_username_key(), app_is_offered() to appliance_app;
 create policy offered_joins on memberships for insert to appliance_app
     with check (team_id = app_team() and user_id = app_user() and role = 'member' and (select app_is_offered()));
+-- Who declines is not in the team, and yet its ledger hears of it: this one event, in their own name, while the offer stands.
+create policy offered_declines on ledger_entries for insert to appliance_app
+    with check (tree = app_team() and action = 'member.declined' and actor = app_user() and (select app_is_offered()));
 
 grant select, insert, update on entries to appliance_app;
 grant select, insert on versions to appliance_app;

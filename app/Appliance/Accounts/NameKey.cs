@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.AspNetCore.Identity;
 
 namespace Appliance.Accounts;
@@ -10,7 +9,7 @@ public sealed class NameKey : ILookupNormalizer
 
     public const int LongestEmail = 254;
 
-    public static string Of(string name) => name.Trim().Normalize(NormalizationForm.FormKC).ToUpperInvariant();
+    public static string Of(string name) => NormalForm.Compatible(name.Trim()).ToUpperInvariant();
 
     /// <summary>Why this cannot be a username; null: it can.</summary>
     public static string? UsernameProblem(string? name) =>

@@ -59,17 +59,14 @@ internal sealed class PasswordHasher(Argon2.Cost cost) : IPasswordHasher<User>
         CryptographicOperations.ZeroMemory(bytes);
     }
 
-    /// <summary>
-    /// NFKC before hashing (NIST SP 800-63B §5.1.1.2), so that every keyboard's way of composing a character opens the account. The
-    /// platform normalises with ICU; in globalization-invariant mode it leaves text as it was typed.
-    /// </summary>
+    /// <summary>NFKC before hashing (NIST SP 800-63B §5.1.1.2), so that every keyboard's way of composing a character opens the account.</summary>
     private static byte[] Bytes(string password)
     {
         if (!IsBounded(password))
         {
             throw new ArgumentException("The password is longer than what is hashed.", nameof(password));
         }
-        return Encoding.UTF8.GetBytes(password.IsNormalized(NormalizationForm.FormKC) ? password : password.Normalize(NormalizationForm.FormKC));
+        return Encoding.UTF8.GetBytes(NormalForm.Compatible(password));
     }
 }
 

@@ -35,6 +35,8 @@ public sealed class PasswordPolicy(SignInSettings settings, Database database) :
     public PasswordVerdict Check(string password, IEnumerable<string?> personal)
     {
         var bounded = PasswordHasher.IsBounded(password);
+        // What is hashed is judged: "ｐａｓｓｗｏｒｄ" opens what "password" opens.
+        password = bounded ? NormalForm.Compatible(password) : password;
         var words = Words(personal);
         var bits = bounded ? Estimate(password, words) : 0;
         PasswordReason[] reasons =

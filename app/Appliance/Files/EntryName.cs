@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
-using Appliance.Data;
 
 namespace Appliance.Files;
 
@@ -32,24 +31,18 @@ public sealed record EntryName
 
     public override string ToString() => Text;
 
-    /// <summary>
-    /// Reads a name that somebody typed or a client sent. The runtime carries no Unicode normalisation data (invariant globalization), so the
-    /// database, which does, brings other than ASCII names into normal form C.
-    /// </summary>
+    /// <summary>Reads a name that somebody typed or a client sent.</summary>
     /// <exception cref="EntryNameException">It cannot be a name; the message is for people.</exception>
-    public static async Task<EntryName> ParseAsync(TeamSession session, string? text, CancellationToken cancellationToken)
+    public static EntryName Parse(string? text)
     {
         Check(text);
-        if (!Ascii.IsValid(text))
-        {
-            text = (await session.SqlAsync<string>($"""select normalize({text}, nfc) as "Value" """, cancellationToken)).Single();
-            Check(text);
-        }
-        return new EntryName(text);
+        // Again: what counts is what is kept, and composed letters can be more bytes, and others, than what was sent.
+        var composed = text.Normalize(NormalizationForm.FormC);
+        Check(composed);
+        return new EntryName(composed);
     }
 
-    /// <summary>All rules but the normal form.</summary>
-    internal static void Check([NotNull] string? text)
+    private static void Check([NotNull] string? text)
     {
         if (Problem(text) is { } problem)
         {

@@ -3,7 +3,7 @@ namespace Appliance.Files;
 /// <summary>How much, how big, how long.</summary>
 public sealed record FileLimits
 {
-    /// <summary>Bytes that one file may have.</summary>
+    /// <summary>Bytes that one file may have: the operator's <see cref="Web.Settings.MaxFileGibibytes"/>.</summary>
     public long MaxFileBytes { get; init; } = 50L << 30;
 
     /// <summary>Bytes in a sealed object: what a kill -9 can cost, and what is read for the end of a range.</summary>

@@ -1,3 +1,4 @@
+using Appliance.Web;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Appliance.Files;
@@ -7,7 +8,7 @@ public static class FilesServices
     public static IServiceCollection AddFiles(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(new FileLimits());
+        services.TryAddSingleton(provider => new FileLimits { MaxFileBytes = (long)provider.GetRequiredService<Settings>().MaxFileGibibytes << 30 });
         services.AddSingleton<Folders>();
         services.AddSingleton<Uploads>();
         services.AddSingleton<FilesCare>();

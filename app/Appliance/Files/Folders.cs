@@ -105,7 +105,7 @@ public sealed class Folders(TimeProvider time)
     public async Task<string> CreateAsync(TeamVisit visit, string? parent, string? name, Origin origin, CancellationToken cancellationToken)
     {
         var session = visit.Session;
-        var parsed = await EntryName.ParseAsync(session, name, cancellationToken);
+        var parsed = EntryName.Parse(name);
         var path = await PathAsync(session, parent, cancellationToken) ?? throw FileRuleException.FolderGone();
         if (path.Count >= MaxDepth)
         {

@@ -58,7 +58,7 @@ public sealed class Uploads
             throw new UploadException(UploadProblem.TooLong, $"A file may have at most {ByteSize.Text(_limits.MaxFileBytes)}.");
         }
         var session = visit.Session;
-        var parsed = await EntryName.ParseAsync(session, name, cancellationToken);
+        var parsed = EntryName.Parse(name);
         var path = await _folders.PathAsync(session, folder, cancellationToken) ?? throw FileRuleException.FolderGone();
         var now = _time.GetUtcNow();
         var upload = new Upload

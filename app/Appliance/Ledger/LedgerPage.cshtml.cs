@@ -1,3 +1,4 @@
+using Appliance.Files;
 using System.Text.Json;
 using Appliance.SignIn;
 using Appliance.Web;
@@ -50,19 +51,28 @@ public sealed class LedgerPageModel(LedgerList list, LedgerVerification verifica
     internal static bool IsRefusal(LedgerLine line) =>
         line.Action.EndsWith(".failed", StringComparison.Ordinal) || line.Action.EndsWith(".refused", StringComparison.Ordinal);
 
-    /// <summary>The values that the entry holds, and the address it came from.</summary>
-    internal static string Details(LedgerLine line)
+    /// <summary>What the entry holds, in words, the name first; then the address it came from.</summary>
+    internal static IReadOnlyList<string> Details(LedgerLine line)
     {
-        Dictionary<string, string?>? details = null;
         try
         {
-            details = JsonSerializer.Deserialize<Dictionary<string, string?>>(line.Details);
+            var details = JsonSerializer.Deserialize<Dictionary<string, string?>>(line.Details) ?? [];
+            return [.. details.Where(d => !string.IsNullOrEmpty(d.Value)).OrderBy(d => d.Key == "name" ? 0 : 1).Select(d => InWords(d.Key, d.Value!)), .. Address(line)];
         }
         catch (JsonException)
         {
             // Tampered with: shown as it stands, for verification to name.
+            return [line.Details, .. Address(line)];
         }
-        string?[] parts = details is null ? [line.Details, line.Address] : [.. details.Values, line.Address];
-        return string.Join(" · ", parts.Where(part => !string.IsNullOrEmpty(part)));
     }
+
+    private static string InWords(string key, string value) => key switch
+    {
+        "name" or "username" => value,
+        "version" => "version " + value,
+        "bytes" when long.TryParse(value, out var bytes) => ByteSize.Text(bytes),
+        _ => $"{key} {value}",
+    };
+
+    private static string[] Address(LedgerLine line) => string.IsNullOrEmpty(line.Address) ? [] : ["from " + line.Address];
 }

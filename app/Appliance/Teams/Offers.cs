@@ -37,7 +37,6 @@ public sealed class Offers(Database database, TimeProvider time)
             Since = time.GetUtcNow(),
             AddedBy = new UserId(offer.OfferedBy),
         });
-        session.Record(new LedgerEvent("member.added", person.ToString(), Details(offer.Username)), origin);
         try
         {
             await session.SaveAsync(cancellationToken);
@@ -50,6 +49,8 @@ public sealed class Offers(Database database, TimeProvider time)
         {
             return true; // taken in this moment, in another tab
         }
+        // After the save: only a member writes to the team's ledger, and what is saved together is written in no promised order.
+        session.Record(new LedgerEvent("member.added", person.ToString(), Details(offer.Username)), origin);
         await session.ExecuteAsync($"delete from member_offers where team_id = app_team() and reference = {reference}", cancellationToken);
         await session.CommitAsync(cancellationToken);
         return true;
@@ -65,6 +66,8 @@ public sealed class Offers(Database database, TimeProvider time)
         }
         await using var session = await database.ForTeamAsync(new TeamId(offer.TeamId), person, cancellationToken);
         session.Record(new LedgerEvent("member.declined", person.ToString(), Details(offer.Username)), origin);
+        // Saved first: without the offer, the ledger takes nothing from somebody who is not in the team.
+        await session.SaveAsync(cancellationToken);
         await session.ExecuteAsync($"delete from member_offers where team_id = app_team() and reference = {reference}", cancellationToken);
         await session.CommitAsync(cancellationToken);
         return true;

@@ -1,6 +1,5 @@
 using Appliance.SignIn;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace Appliance.Teams;
@@ -14,16 +13,6 @@ public abstract class TeamPage(TeamAccess access) : PageModel
 
     /// <summary>Opens the team for this request; null where the person has no business in it: answer <see cref="PageModel.NotFound()"/>.</summary>
     protected Task<TeamVisit?> EnterAsync() => access.EnterAsync(TeamReference, User.Id(), HttpContext.RequestAborted);
-
-    /// <summary>A method that the page has no handler for would otherwise be answered with the page, empty.</summary>
-    public override void OnPageHandlerExecuting(PageHandlerExecutingContext context)
-    {
-        ArgumentNullException.ThrowIfNull(context);
-        if (context.HandlerMethod is null)
-        {
-            context.Result = new StatusCodeResult(StatusCodes.Status405MethodNotAllowed);
-        }
-    }
 
     /// <summary>The same 404 as any unknown address.</summary>
     protected static IActionResult NothingHere => new StatusCodeResult(StatusCodes.Status404NotFound);

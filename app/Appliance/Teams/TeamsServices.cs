@@ -1,3 +1,4 @@
+using Appliance.Web;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Appliance.Teams;
@@ -13,4 +14,8 @@ public static class TeamsServices
         services.AddSingleton<Offers>();
         return services;
     }
+
+    /// <summary>The address itself: whoever is signed in begins with their teams, everybody else with signing in.</summary>
+    public static void MapTeams(this IEndpointRouteBuilder endpoints) =>
+        endpoints.MapGet("/", () => TypedResults.LocalRedirect("/teams")).RequireAuthorization(Access.SignedIn);
 }

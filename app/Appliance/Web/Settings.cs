@@ -41,6 +41,9 @@ public sealed record Settings
     /// <summary>How much a client may take.</summary>
     public LimitSettings Limits { get; init; } = new();
 
+    /// <summary>GiB that one file may have, 1 to 1024. <c>APPLIANCE_MAX_FILE_GIB</c>.</summary>
+    public int MaxFileGibibytes { get; init; } = 50;
+
     /// <summary>The folder of PostgreSQL's socket, or a host. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
     public required string DatabaseHost { get; init; }
 

@@ -48,6 +48,7 @@ internal sealed class SettingsReader
             DatabasePort = Number("DATABASE_PORT", defaults.DatabasePort, 1, 65535),
             DatabaseName = Text("DATABASE_NAME") ?? defaults.DatabaseName,
             Objects = Objects(data),
+            MaxFileGibibytes = Number("MAX_FILE_GIB", defaults.MaxFileGibibytes, 1, 1024),
             Limits = defaults.Limits with
             {
                 Connections = Number("MAX_CONNECTIONS", defaults.Limits.Connections, 16, 1_000_000),

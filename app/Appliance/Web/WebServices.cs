@@ -30,11 +30,7 @@ public static class WebServices
     {
         services.AddSingleton<EndpointPolicyCheck>();
         services.AddHostedService(provider => provider.GetRequiredService<EndpointPolicyCheck>());
-        services.AddRazorPages(options =>
-        {
-            options.RootDirectory = "/";
-            options.Conventions.ConfigureFilter(new HandlerRequired());
-        });
+        services.AddRazorPages(options => options.RootDirectory = "/").AddMvcOptions(options => options.Filters.Add(new PagesRefuseOtherMethods()));
         services.AddHttpContextAccessor();
         services.AddAuthentication();
         services.AddAuthorization(DenyByDefault);

@@ -132,6 +132,37 @@ public sealed class PasswordTests
     }
 
     [Theory, Trait("Requirement", "A1")]
+    [InlineData("\uFB01nch gopher", "finch gopher")] // the ligature ﬁ
+    [InlineData("caf\u00E9 gopher", "cafe\u0301 gopher")]
+    [InlineData("\uFF47opher ravine", "gopher ravine")] // full width
+    [InlineData("plinth\u00A0gopher", "plinth gopher")] // the space that does not break
+    public void A_password_opens_however_the_keyboard_composes_it(string set, string typed)
+    {
+        var hasher = new PasswordHasher(Cheap);
+        hasher.VerifyHashedPassword(null!, hasher.HashPassword(null!, set), typed).ShouldBe(PasswordVerificationResult.Success);
+        hasher.VerifyHashedPassword(null!, hasher.HashPassword(null!, typed), set).ShouldBe(PasswordVerificationResult.Success);
+        hasher.VerifyHashedPassword(null!, hasher.HashPassword(null!, set), typed.ToUpperInvariant()).ShouldBe(PasswordVerificationResult.Failed);
+    }
+
+    [Fact, Trait("Requirement", "A2")]
+    public void A_password_is_judged_as_it_is_hashed() =>
+        Policy().Check("\uFF30\uFF21\uFF33\uFF33\uFF37\uFF2F\uFF32\uFF24", []).Reasons.Single(r => r.Id == "common").Ok.ShouldBeFalse();
+
+    [Fact, Trait("Requirement", "A1")]
+    public void What_is_no_text_is_hashed_and_looked_up_without_an_error()
+    {
+        var hasher = new PasswordHasher(Cheap);
+        foreach (var text in new[] { "a\uD800b", "\uDC00", "\uFFFE", "\uFB01\uFFFE\uD83D" })
+        {
+            hasher.VerifyHashedPassword(null!, hasher.HashPassword(null!, text), text).ShouldBe(PasswordVerificationResult.Success);
+            Policy().Check(text, []).Ok.ShouldBeFalse();
+            NameKey.Of(text).ShouldNotBeEmpty();
+        }
+        NameKey.Of("\uFB01\uFFFE\uD83D").ShouldBe("FI\uFFFD\uFFFD");
+        NameKey.Of("\uD83D\uDD11").ShouldBe("\uD83D\uDD11");
+    }
+
+    [Theory, Trait("Requirement", "A1")]
     [InlineData("mara.sommer", true)]
     [InlineData("m4", true)]
     [InlineData("m", false)]

@@ -34,14 +34,20 @@ public sealed class SchemaTests : IAsyncLifetime
 
     private PostgresCluster _cluster = null!;
     private string _name = "";
+    private Database _database = null!;
 
     public async Task InitializeAsync()
     {
         _cluster = await PostgresCluster.SharedAsync();
         _name = await _cluster.CreateDatabaseAsync();
+        _database = DataServices.Open(_cluster.Options(_name), null);
     }
 
-    public Task DisposeAsync() => Task.CompletedTask;
+    public Task DisposeAsync()
+    {
+        _database.Dispose();
+        return Task.CompletedTask;
+    }
 
     [Fact, Trait("Requirement", "T1"), Trait("Requirement", "T2")]
     public async Task Every_table_forces_row_level_security_or_is_on_the_list_of_global_tables()
@@ -140,7 +146,7 @@ public sealed class SchemaTests : IAsyncLifetime
         _ => type,
     };
 
-    private ApplianceContext Context() => DataServices.Open(_cluster.Options(_name), null).CreateContext();
+    private ApplianceContext Context() => _database.CreateContext();
 
     private async Task<List<object[]>> RowsAsync(string sql)
     {

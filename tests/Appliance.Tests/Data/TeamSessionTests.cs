@@ -24,7 +24,11 @@ public sealed class TeamSessionTests : IAsyncLifetime
         _database = DataServices.Open(_cluster.Options(_name), null);
     }
 
-    public Task DisposeAsync() => Task.CompletedTask;
+    public Task DisposeAsync()
+    {
+        _database.Dispose();
+        return Task.CompletedTask;
+    }
 
     [Fact, Trait("Requirement", "T1"), Trait("Requirement", "T2")]
     public async Task A_team_is_visible_to_its_members_and_to_nobody_else()

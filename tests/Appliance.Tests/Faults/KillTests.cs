@@ -15,6 +15,7 @@ namespace Appliance.Tests.Faults;
 /// Invariant 3, attacked: the real server and the real PostgreSQL are killed (SIGKILL) again and again while files are being uploaded.
 /// </summary>
 [Trait("Requirement", "F2"), Trait("Requirement", "T7"), Trait("Size", "Long")]
+[Collection(AloneCollection.Name)]
 public sealed class KillTests : IAsyncLifetime
 {
     /// <summary>At least 100; fewer only while working on the test itself (APPLIANCE_TEST_KILLS, which the product does not know).</summary>

@@ -110,6 +110,7 @@ internal sealed class LedgerDatabase : IDisposable
 
     public void Dispose()
     {
+        Database.Dispose();
         Keys.Dispose();
         Directory.Delete(_folder, recursive: true);
     }

@@ -8,6 +8,7 @@ using Xunit;
 namespace Appliance.Tests.Ledger;
 
 /// <summary>kill -9 of PostgreSQL, and of single connections, in the middle of writing and sealing.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class SealerCrashTests
 {
     [Fact, Trait("Requirement", "W1")]

@@ -1,10 +1,12 @@
 using System.Diagnostics;
+using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
 
 namespace Appliance.Tests.SignIn;
 
 /// <summary>Whether somebody has an account shows nowhere.</summary>
+[Collection(AloneCollection.Name)]
 public sealed class EnumerationTests(SignInHost host) : IClassFixture<SignInHost>
 {
     [Fact, Trait("Requirement", "A11")]

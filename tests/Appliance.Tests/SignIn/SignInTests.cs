@@ -83,6 +83,19 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
         (await person.GetAsync("/sign-in/key")).Headers.Location!.ToString().ShouldBe("/sign-in");
     }
 
+    [Fact, Trait("Requirement", "A1")]
+    public async Task A_password_that_was_set_with_a_ligature_is_typed_without_it()
+    {
+        using var person = await host.PersonAsync("ligature", "plinth \uFB01nch ravine caf\u00E9 mast");
+        await person.SignOutAsync();
+        await person.SignInAsync("plinth finch ravine cafe\u0301 mast");
+        (await person.IsSignedInAsync()).ShouldBeTrue();
+        // What no keyboard types is a wrong password like any other.
+        await person.SignOutAsync();
+        using var answer = await person.PasswordAsync(password: "plinth \uFFFE mast");
+        ((int)answer.StatusCode).ShouldBe(200);
+    }
+
     [Fact, Trait("Requirement", "A3")]
     public async Task Anothers_key_does_not_do()
     {

@@ -35,12 +35,12 @@ public sealed class PostgresCluster
     public static async Task<PostgresCluster> StartAsync()
     {
         var cluster = new PostgresCluster(Directory.CreateTempSubdirectory("appliance-pg-").FullName);
+        ChildProcess.RemoveAtTheEnd(cluster._folder);
         await cluster.InitialiseAsync();
         await cluster.StartServerAsync();
         await ChildProcess.RunAsync("psql", "-qX", "-h", cluster.Socket, "-U", "postgres", "-v", "database=migrated",
             "-f", Path.Combine(Repository.Root, "app/Appliance.Data/roles.sql"));
         await DataServices.MigrateAsync(cluster.Options("migrated"), default, typeof(ApplianceProgram).Assembly);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => cluster.Remove();
         return cluster;
     }
 
@@ -83,7 +83,7 @@ public sealed class PostgresCluster
     {
         // A killed postmaster leaves its pid file; the number may be another process by now.
         File.Delete(Path.Combine(Data, "postmaster.pid"));
-        _server = ChildProcess.StartServer(Log, As("postgres")[0], [.. As("postgres")[1..], Binaries + "/postgres", "-D", Data]);
+        _server = ChildProcess.StartPostgres(Log, As("postgres")[0], [.. As("postgres")[1..], Binaries + "/postgres", "-D", Data]);
         for (var i = 0; i < 300; i++)
         {
             var (code, _) = await ChildProcess.TryRunAsync(Binaries + "/pg_isready", "-q", "-h", Socket);
@@ -94,13 +94,6 @@ public sealed class PostgresCluster
             await Task.Delay(100);
         }
         throw new InvalidOperationException("PostgreSQL did not start: " + await File.ReadAllTextAsync(Log));
-    }
-
-    public void Remove()
-    {
-        _server?.StandardInput.Close();
-        _server?.WaitForExit(10_000);
-        Directory.Delete(_folder, recursive: true);
     }
 
     private async Task InitialiseAsync()

@@ -9,6 +9,7 @@ namespace Appliance.Tests.Tus;
 
 /// <summary>A file that fits into no memory here. Part of the long tests.</summary>
 [Trait("Requirement", "F1"), Trait("Size", "Long")]
+[Collection(AloneCollection.Name)]
 public sealed class LargeFileTests(ApplianceHost host) : IClassFixture<ApplianceHost>
 {
     private const long Size = 10L << 30;

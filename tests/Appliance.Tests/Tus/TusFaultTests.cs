@@ -13,6 +13,7 @@ namespace Appliance.Tests.Tus;
 
 /// <summary>The database or the disk gives out in the middle: a sentence for the person, and nothing acknowledged is lost.</summary>
 [Trait("Requirement", "F2"), Trait("Requirement", "F8")]
+[Collection(AloneCollection.Name)]
 public sealed class TusFaultTests
 {
     [Fact]

@@ -8,6 +8,7 @@ using Appliance.Web;
 namespace Appliance.Tests.Web;
 
 [Trait("Requirement", "W5")]
+[Collection(AloneCollection.Name)]
 public sealed class LimitTests
 {
     [Fact]

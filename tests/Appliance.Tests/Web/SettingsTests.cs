@@ -30,6 +30,8 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_OBJECTS", "floppy")]
     [InlineData("APPLIANCE_OBJECTS", "s3")]
     [InlineData("APPLIANCE_MAX_CONNECTIONS", "0")]
+    [InlineData("APPLIANCE_MAX_FILE_GIB", "0")]
+    [InlineData("APPLIANCE_MAX_FILE_GIB", "1.5")]
     [InlineData("APPLIANCE_ATTESTATION", "none")]
     [InlineData("APPLIANCE_LISTN", "0.0.0.0:8443")]
     public void A_setting_that_cannot_be_used_is_named(string name, string value) =>

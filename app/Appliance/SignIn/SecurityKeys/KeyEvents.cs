@@ -1,4 +1,5 @@
 using System.Globalization;
+using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 
@@ -60,7 +61,7 @@ internal static class KeyName
     /// <summary>Trimmed; no control, formatting or unpaired characters, which could make one name look like another.</summary>
     public static bool TryClean(string? name, out string clean)
     {
-        clean = name?.Trim().Normalize() ?? "";
+        clean = name is null ? "" : NormalForm.Compatible(name.Trim());
         return clean.Length is >= 1 and <= MaxLength && clean.EnumerateRunes().All(IsPlain);
     }
 

@@ -24,10 +24,13 @@ function start(zone) {
       input.click();
     });
   }
-  input.addEventListener('change', () => {
+  const take = () => {
+    if (input.files.length === 0) return;
     add(input.files);
     input.value = ''; // so that the same file can be chosen again
-  });
+  };
+  input.addEventListener('change', take);
+  take(); // chosen while this module was still loading
   bindDrop(zone, add);
   addEventListener('beforeunload', (event) => {
     if (items.some((item) => item.state === 'uploading' || item.state === 'queued')) event.preventDefault();

@@ -4,10 +4,10 @@ using Microsoft.AspNetCore.Mvc.Filters;
 namespace Appliance.Web;
 
 /// <summary>
-/// 405 (RFC 9110 section 15.5.6) for a request that no handler of its page takes. The framework would show the page as it is, without any
-/// of the checks that its handlers make.
+/// A page that has no handler for the method of a request answers 405. The framework would render it, empty and with status 200, before
+/// anybody has asked whether the person may see it.
 /// </summary>
-internal sealed class HandlerRequired : IPageFilter
+internal sealed class PagesRefuseOtherMethods : IPageFilter
 {
     public void OnPageHandlerSelected(PageHandlerSelectedContext context)
     {
@@ -15,9 +15,9 @@ internal sealed class HandlerRequired : IPageFilter
 
     public void OnPageHandlerExecuting(PageHandlerExecutingContext context)
     {
-        if (context.HandlerMethod is null)
+        var method = context.HttpContext.Request.Method;
+        if (context.HandlerMethod is null && !HttpMethods.IsGet(method) && !HttpMethods.IsHead(method))
         {
-            context.HttpContext.Response.Headers.Allow = "GET, HEAD";
             context.Result = new StatusCodeResult(StatusCodes.Status405MethodNotAllowed);
         }
     }
