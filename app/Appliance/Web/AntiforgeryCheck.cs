@@ -20,7 +20,6 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
             || context.GetEndpoint()?.Metadata.GetMetadata<IAntiforgeryMetadata>() is { RequiresValidation: false }
             || (IsOwn(context.Request) && await HasTokenAsync(context)))
         {
-            await ReadFormAsync(context);
             await next(context);
             return;
         }
@@ -32,12 +31,12 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
     }
 
     /// <summary>
-    /// A page's form is read here, also where the token came in the header: a body that is too large or broken is refused as one, while
+    /// A page's form is read here, also where the token comes in the header: a body that is too large or broken is refused as one, while
     /// model binding would hand the page nothing and say nothing.
     /// </summary>
     private static async Task ReadFormAsync(HttpContext context)
     {
-        if (IsSafe(context.Request.Method) || !context.Request.HasFormContentType || context.GetEndpoint()?.Metadata.GetMetadata<PageActionDescriptor>() is null)
+        if (!context.Request.HasFormContentType || context.GetEndpoint()?.Metadata.GetMetadata<PageActionDescriptor>() is null)
         {
             return;
         }
@@ -47,12 +46,17 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
         }
         catch (InvalidDataException e)
         {
-            throw new BadHttpRequestException("A form that is broken, or with a field that is too large.", StatusCodes.Status400BadRequest, e);
+            // Of a form without parts the reader refuses nothing but sizes.
+            var status = context.Request.ContentType!.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase)
+                ? StatusCodes.Status400BadRequest
+                : StatusCodes.Status413PayloadTooLarge;
+            throw new BadHttpRequestException("A form that is broken, or with a field that is too large.", status, e);
         }
     }
 
     private async Task<bool> HasTokenAsync(HttpContext context)
     {
+        await ReadFormAsync(context);
         BadHttpRequestException unreadable;
         try
         {
