@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -136,13 +137,29 @@ internal static class S3Connection
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             RequireOurs(request.RequestUri!);
-            var response = await base.SendAsync(request, cancellationToken);
+            var response = await AnswerAsync(request, cancellationToken);
             if ((int)response.StatusCode is >= 300 and < 400 && response.Headers.Location is { } elsewhere)
             {
                 response.Dispose();
                 throw Elsewhere(new Uri(endpoint, elsewhere));
             }
             return response;
+        }
+
+        /// <summary>
+        /// A connection that is reset in the moment in which it stands comes out of the platform's handler as a bare SocketException; the SDK
+        /// retries, and we understand, an HttpRequestException.
+        /// </summary>
+        async Task<HttpResponseMessage> AnswerAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            try
+            {
+                return await base.SendAsync(request, cancellationToken);
+            }
+            catch (SocketException error)
+            {
+                throw new HttpRequestException(HttpRequestError.ConnectionError, error.Message, error);
+            }
         }
 
         void RequireOurs(Uri to)

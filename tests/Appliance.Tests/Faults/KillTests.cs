@@ -181,7 +181,7 @@ public sealed class KillTests : IAsyncLifetime
     }
 
     private Task<IReadOnlyList<(string Name, string Reference)>> ListAsync(Person person, string team) =>
-        TriedAsync(async () => (await person.ListAsync(team)) is { Count: > 0 } listed ? listed : null);
+        TriedAsync(async () => (await person.ListAllAsync(team)) is { Count: > 0 } listed ? listed : null);
 
     private void StartServer()
     {

@@ -66,6 +66,19 @@ public sealed partial class Person : IDisposable
     public async Task<IReadOnlyList<(string Name, string Reference)>> ListAsync(string team, string? folder = null) =>
         Rows(await Http.GetStringAsync($"/teams/{team}/files{(folder is null ? "" : "/" + folder)}"));
 
+    /// <summary>The same for all pages of the listing.</summary>
+    public async Task<IReadOnlyList<(string Name, string Reference)>> ListAllAsync(string team)
+    {
+        var all = new List<(string Name, string Reference)>();
+        for (var page = $"/teams/{team}/files"; page.Length > 0;)
+        {
+            var html = await Http.GetStringAsync(page);
+            all.AddRange(Rows(html));
+            page = WebUtility.HtmlDecode(Next().Match(html).Groups["next"].Value);
+        }
+        return all;
+    }
+
     public static IReadOnlyList<(string Name, string Reference)> Rows(string html) =>
         [.. Row().Matches(html).Select(m => (WebUtility.HtmlDecode(m.Groups["name"].Value), m.Groups["reference"].Value))];
 
@@ -91,6 +104,9 @@ public sealed partial class Person : IDisposable
 
     [GeneratedRegex("""<a class="file-name" href="/teams/[a-z2-7]{26}/files/(?<reference>[a-z2-7]{26})(/content)?" title="(?<name>[^"]*)">""", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Row();
+
+    [GeneratedRegex("""href="(?<next>[^"]*)" rel="next">""", RegexOptions.ExplicitCapture, 5000)]
+    private static partial Regex Next();
 
     [GeneratedRegex("""name="offer" value="(?<offer>[a-z2-7]{26})""", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Offer();
