@@ -12,12 +12,9 @@ namespace Appliance.Tests.Tus;
 [Collection(AloneCollection.Name)]
 public sealed class LargeFileTests(ApplianceHost host) : IClassFixture<ApplianceHost>
 {
+    /// <summary>An odd size above 32 bits; 1 min 41 s on two cores, most of it hashing at both ends.</summary>
     [Fact]
-    public Task More_than_two_gibibytes_go_in_and_come_out_whole() => GoesInAndComesOutAsync((2L << 30) + 12_345);
-
-    /// <summary>With <c>./test --long</c>.</summary>
-    [Fact, Trait("Size", "Long")]
-    public Task Ten_gibibytes_go_in_and_come_out_whole() => GoesInAndComesOutAsync(10L << 30);
+    public Task Ten_gibibytes_go_in_and_come_out_whole() => GoesInAndComesOutAsync((10L << 30) + 12_345);
 
     private async Task GoesInAndComesOutAsync(long size)
     {
