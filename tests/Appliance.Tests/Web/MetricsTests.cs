@@ -18,7 +18,8 @@ public sealed class MetricsTests
         }
         var families = collector.Collect();
         families.Single(f => f.Name == "appliance_test_things_total").Snapshot().Count.ShouldBe(MetricsCollector.SeriesPerInstrument);
-        families.Single(f => f.Name == "appliance_metrics_dropped_total").Snapshot().Single().Value.ShouldBe(1000 - MetricsCollector.SeriesPerInstrument);
+        // At least: the collector hears the process' other meters too, and hosts of tests beside this one may fill an instrument of theirs.
+        families.Single(f => f.Name == "appliance_metrics_dropped_total").Snapshot().Single().Value.ShouldBeGreaterThanOrEqualTo(1000 - MetricsCollector.SeriesPerInstrument);
     }
 
     [Fact, Trait("Requirement", "O10")]
