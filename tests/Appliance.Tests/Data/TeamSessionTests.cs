@@ -102,6 +102,20 @@ public sealed class TeamSessionTests : IAsyncLifetime
         (await after.Query<LedgerEntry>().CountAsync(e => e.Action == "team.renamed")).ShouldBe(0);
     }
 
+    [Fact, Trait("Requirement", "T1")]
+    public async Task A_session_disposed_twice_does_not_make_two_later_ones_share_a_connection()
+    {
+        var (anna, ben) = (await PersonAsync("anna"), await PersonAsync("ben"));
+        var session = await _database.ForApplianceAsync(default);
+        await session.DisposeAsync();
+        await session.DisposeAsync();
+
+        await using var annas = await _database.ForUserAsync(anna, default);
+        await using var bens = await _database.ForUserAsync(ben, default);
+        (await annas.SqlAsync<Guid>($"""select app_user() as "Value" """, default)).Single().ShouldBe(anna.Value);
+        (await bens.SqlAsync<Guid>($"""select app_user() as "Value" """, default)).Single().ShouldBe(ben.Value);
+    }
+
     [Fact, Trait("Requirement", "T2")]
     public async Task Work_without_a_team_throws_instead_of_returning_nothing()
     {
