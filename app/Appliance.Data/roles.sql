@@ -15,5 +15,6 @@ select format('grant connect on database %I to appliance_app', :'database') \gex
 alter schema public owner to appliance_owner;
 revoke all on schema public from public;
 grant usage on schema public to appliance_app;
--- Extensions are the superuser's to make; the names of files are searched by trigram.
+-- Extensions are the superuser's to make; the names of files are searched by trigram, within a team.
 create extension if not exists pg_trgm;
+create extension if not exists btree_gin;

@@ -5,3 +5,6 @@ namespace Appliance.Data.Migrations;
 
 [DbContext(typeof(ApplianceContext)), Migration("0020_files")]
 internal sealed class Files : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0030_file_life")]
+internal sealed class FileLife : SqlMigration;

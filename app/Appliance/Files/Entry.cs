@@ -30,13 +30,30 @@ public sealed class Entry : ITeamOwned
     /// <summary>What a file's content is; null for a folder.</summary>
     public Guid? CurrentVersionId { get; init; }
 
+    /// <summary>Bytes of a file's current version; 0 for a folder.</summary>
+    public required long Size { get; init; }
+
+    /// <summary>The current version's; null for a folder.</summary>
+    public string? MediaType { get; init; }
+
+    /// <summary>1, and one more with every change: the entity tag against lost updates.</summary>
+    public required long Revision { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 
     public required UserId CreatedBy { get; init; }
 
     public required DateTimeOffset ModifiedAt { get; init; }
 
+    public required UserId ModifiedBy { get; init; }
+
+    /// <summary>When it went to the trash. What lies in a folder that did is not marked, and yet as gone.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
+
+    public UserId? DeletedBy { get; init; }
+
+    /// <summary>When it was deleted for good: nobody sees it any more, and its rows and objects go soon.</summary>
+    public DateTimeOffset? PurgedAt { get; init; }
 
     public const string Folder = "folder";
 
@@ -46,12 +63,14 @@ public sealed class Entry : ITeamOwned
 /// <summary>One content that a file has had. Written once.</summary>
 public sealed class FileVersion : ITeamOwned
 {
-    /// <summary>Also the content id of its segments.</summary>
     public required Guid Id { get; init; }
 
     public required TeamId TeamId { get; init; }
 
     public required Guid EntryId { get; init; }
+
+    /// <summary>Whose segments hold its bytes: its own id, or that of the version which it brought back.</summary>
+    public required Guid ContentId { get; init; }
 
     /// <summary>1, 2, 3 … within the file.</summary>
     public required int Number { get; init; }
@@ -65,6 +84,9 @@ public sealed class FileVersion : ITeamOwned
     public required DateTimeOffset CreatedAt { get; init; }
 
     public required UserId CreatedBy { get; init; }
+
+    /// <summary>The number of the version that this one brought back; null for one that was uploaded.</summary>
+    public int? RestoredFrom { get; init; }
 
     /// <summary>Bytes of which nothing is claimed: a browser saves them and does not try to guess.</summary>
     public const string UnknownMediaType = "application/octet-stream";
@@ -118,6 +140,20 @@ public sealed class Upload : ITeamOwned
     /// <summary>When the file came to be.</summary>
     public DateTimeOffset? FinishedAt { get; init; }
 
+    /// <summary>What the first bytes said that it is; null until they are here.</summary>
+    public string? MediaType { get; init; }
+
+    /// <summary>What is done when the name is taken: one of <see cref="NewVersion"/>, <see cref="KeepBoth"/>, <see cref="Refuse"/>.</summary>
+    public string Conflict { get; init; } = NewVersion;
+
+    /// <summary>A new version of the file that has the name.</summary>
+    public const string NewVersion = "version";
+
+    /// <summary>A new file beside it, with a number in its name.</summary>
+    public const string KeepBoth = "keep-both";
+
+    public const string Refuse = "refuse";
+
     internal Upload WithLength(long length) => new()
     {
         Id = Id,
@@ -131,6 +167,8 @@ public sealed class Upload : ITeamOwned
         Received = length,
         CreatedAt = CreatedAt,
         ExpiresAt = ExpiresAt,
+        MediaType = MediaType,
+        Conflict = Conflict,
     };
 }
 

@@ -114,8 +114,9 @@ public sealed class Folders(TimeProvider time)
         var (id, reference, now) = (Guid.CreateVersion7(), Reference.New(), time.GetUtcNow());
         if (await session.ExecuteAsync(
             $"""
-            insert into entries (id, team_id, reference, parent_id, kind, name, name_key, created_at, created_by, modified_at)
-            values ({id}, {visit.Team.Value}, {reference}, {(path is [.., var folder] ? folder.Id : (Guid?)null)}, 'folder', {parsed.Text}, {parsed.Key}, {now}, {visit.Person.Value}, {now})
+            insert into entries (id, team_id, reference, parent_id, kind, name, name_key, size, created_at, created_by, modified_at, modified_by)
+            values ({id}, {visit.Team.Value}, {reference}, {(path is [.., var folder] ? folder.Id : (Guid?)null)}, 'folder', {parsed.Text}, {parsed.Key}, 0,
+                    {now}, {visit.Person.Value}, {now}, {visit.Person.Value})
             on conflict (team_id, parent_id, name_key) where deleted_at is null do nothing
             """, cancellationToken) == 0)
         {

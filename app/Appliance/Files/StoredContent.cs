@@ -4,8 +4,8 @@ using Appliance.Vault;
 
 namespace Appliance.Files;
 
-/// <summary>A version's content, as it is found before a byte is read. <c>VersionId</c> names bytes that never change; <c>Size</c> is in bytes.</summary>
-public sealed record StoredContent(TeamId Team, Guid VersionId, string Name, long Size, string MediaType, DateTimeOffset Modified)
+/// <summary>A version's content, as it is found before a byte is read. <c>VersionId</c> names bytes that never change, <c>ContentId</c> their segments; <c>Size</c> is in bytes.</summary>
+public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, string Name, long Size, string MediaType, DateTimeOffset Modified)
 {
     /// <summary>The current version of a file; null for what is not there, and for a folder.</summary>
     public static async Task<StoredContent?> FindAsync(TeamSession session, string? entry, CancellationToken cancellationToken)
@@ -22,11 +22,11 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, string Name, lon
                 select e.parent_id, e.deleted_at, up.depth + 1
                 from up join entries e on e.team_id = app_team() and e.id = up.parent_id where up.depth <= {Folders.MaxDepth}
             )
-            select v.id as "Id", e.name as "Name", v.size as "Size", v.media_type as "MediaType", v.created_at as "CreatedAt"
+            select v.id as "Id", v.content_id as "ContentId", e.name as "Name", v.size as "Size", v.media_type as "MediaType", v.created_at as "CreatedAt"
             from entries e join versions v on v.id = e.current_version_id
             where e.team_id = app_team() and e.reference = {entry} and (select bool_and(deleted_at is null) from up)
             """, cancellationToken);
-        return found is [var file] ? new StoredContent(session.TeamOrThrow, file.Id, file.Name, file.Size, file.MediaType, file.CreatedAt) : null;
+        return found is [var file] ? new StoredContent(session.TeamOrThrow, file.Id, file.ContentId, file.Name, file.Size, file.MediaType, file.CreatedAt) : null;
     }
 
     /// <summary>The segments that hold a range, in order.</summary>
@@ -36,7 +36,7 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, string Name, lon
         var segments = await session.SqlAsync<StoredSegment>(
             $"""
             select start as "Start", length as "Length", object_id as "ObjectId" from segments
-            where team_id = app_team() and content_id = {VersionId} and start < {range.Start + range.Count} and start + length > {range.Start} order by start
+            where team_id = app_team() and content_id = {ContentId} and start < {range.Start + range.Count} and start + length > {range.Start} order by start
             """, cancellationToken);
         var position = range.Start;
         foreach (var segment in segments)
@@ -48,7 +48,7 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, string Name, lon
 
     private InvalidOperationException Gap() => new($"The segments of version {VersionId} leave a gap.");
 
-    private sealed record Found(Guid Id, string Name, long Size, string MediaType, DateTimeOffset CreatedAt);
+    private sealed record Found(Guid Id, Guid ContentId, string Name, long Size, string MediaType, DateTimeOffset CreatedAt);
 }
 
 /// <summary>A piece of a content: so many bytes, after so many others.</summary>

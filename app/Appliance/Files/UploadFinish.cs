@@ -16,10 +16,12 @@ internal sealed class UploadFinish(TimeProvider time)
     {
         await LockFolderAsync(session, upload.FolderId, cancellationToken);
         var (entryId, now) = (Guid.CreateVersion7(), time.GetUtcNow());
+        var mediaType = upload.MediaType ?? FileVersion.UnknownMediaType;
         var isNew = await session.ExecuteAsync(
             $"""
-            insert into entries (id, team_id, reference, parent_id, kind, name, name_key, current_version_id, created_at, created_by, modified_at)
-            values ({entryId}, {upload.TeamId.Value}, {Reference.New()}, {upload.FolderId}, 'file', {upload.Name}, {upload.NameKey}, {upload.Id}, {now}, {upload.UserId.Value}, {now})
+            insert into entries (id, team_id, reference, parent_id, kind, name, name_key, current_version_id, size, media_type, created_at, created_by, modified_at, modified_by)
+            values ({entryId}, {upload.TeamId.Value}, {Reference.New()}, {upload.FolderId}, 'file', {upload.Name}, {upload.NameKey}, {upload.Id}, {upload.Length}, {mediaType},
+                    {now}, {upload.UserId.Value}, {now}, {upload.UserId.Value})
             on conflict (team_id, parent_id, name_key) where deleted_at is null do nothing
             """, cancellationToken) == 1;
         var number = 1;
@@ -31,13 +33,16 @@ internal sealed class UploadFinish(TimeProvider time)
         }
         await session.ExecuteAsync(
             $"""
-            insert into versions (id, team_id, entry_id, number, size, media_type, created_at, created_by)
-            values ({upload.Id}, {upload.TeamId.Value}, {entryId}, {number}, {upload.Length}, {FileVersion.UnknownMediaType}, {now}, {upload.UserId.Value})
+            insert into versions (id, team_id, entry_id, content_id, number, size, media_type, created_at, created_by)
+            values ({upload.Id}, {upload.TeamId.Value}, {entryId}, {upload.Id}, {number}, {upload.Length}, {mediaType}, {now}, {upload.UserId.Value})
             """, cancellationToken);
         if (!isNew)
         {
             await session.ExecuteAsync(
-                $"update entries set current_version_id = {upload.Id}, modified_at = {now} where team_id = app_team() and id = {entryId}", cancellationToken);
+                $"""
+                update entries set current_version_id = {upload.Id}, size = {upload.Length}, media_type = {mediaType}, revision = revision + 1, modified_at = {now}, modified_by = {upload.UserId.Value}
+                where team_id = app_team() and id = {entryId}
+                """, cancellationToken);
         }
         if (await session.ExecuteAsync(
             $"update uploads set finished_at = {now} where team_id = app_team() and id = {upload.Id} and finished_at is null and received = length", cancellationToken) != 1)

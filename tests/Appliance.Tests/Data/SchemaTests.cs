@@ -30,6 +30,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["recovery_codes"] = "a person's, as MACs",
         ["notices"] = "a person's",
         ["set_up_links"] = "of people who have no account yet",
+        ["api_tokens"] = "a person's, looked up by token before anybody is known",
     };
 
     private PostgresCluster _cluster = null!;

@@ -64,8 +64,8 @@ public sealed partial class FolderTests(ApplianceHost host) : IClassFixture<Appl
         await person.FolderAsync(team, "first of all");
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName,
             $"""
-            insert into entries (id, team_id, reference, kind, name, name_key, created_at, created_by, modified_at)
-            select gen_random_uuid(), t.id, substr(translate(md5(i::text) || md5(i::text || 'x'), '0189', 'ghij'), 1, 26), 'folder', 'Folder ' || i, 'FOLDER ' || i, now(), '{person.Id}', now()
+            insert into entries (id, team_id, reference, kind, name, name_key, size, created_at, created_by, modified_at, modified_by)
+            select gen_random_uuid(), t.id, substr(translate(md5(i::text) || md5(i::text || 'x'), '0189', 'ghij'), 1, 26), 'folder', 'Folder ' || i, 'FOLDER ' || i, 0, now(), '{person.Id}', now(), '{person.Id}'
             from teams t, generate_series(1, 450) i where t.reference = '{team}'
             """);
         await new TusClient(person, team).UploadAsync("a file", [1]);
