@@ -52,6 +52,7 @@ public static class ApplianceProgram
         app.MapTeams();
         app.MapTeamsApi();
         app.MapDownloads();
+        app.MapPreviews();
         app.MapFormUploads();
         app.MapTus();
         app.MapHealth();
