@@ -53,6 +53,7 @@ public static class ApplianceProgram
         app.MapTeamsApi();
         app.MapDownloads();
         app.MapPreviews();
+        app.MapArchives();
         app.MapFormUploads();
         app.MapTus();
         app.MapHealth();
