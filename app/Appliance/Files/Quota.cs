@@ -101,7 +101,7 @@ public sealed class Quota(Settings settings)
     /// <summary>How the database keeps that a team has no limit although the appliance sets one.</summary>
     internal const long Unlimited = long.MaxValue;
 
-    private async Task<TeamUsage> ReadAsync(TeamSession session, CancellationToken cancellationToken)
+    internal async Task<TeamUsage> ReadAsync(TeamSession session, CancellationToken cancellationToken)
     {
         var counted = (await session.SqlAsync<Counted>(
             $"""
