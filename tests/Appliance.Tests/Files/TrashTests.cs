@@ -250,7 +250,7 @@ public sealed class TrashTests(TrashTests.Host host) : IClassFixture<TrashTests.
             insert into entries (id, team_id, reference, parent_id, kind, name, name_key, size, created_at, created_by, modified_at, modified_by)
             select m.id, m.team_id, substr(translate(md5(m.id::text), '0189', 'ghij') || 'aaaaaaaaaa', 1, 26),
                    coalesce((select p.id from made p where p.i = m.i / 2), (select id from entries where reference = '{root}')), 'folder', 'f' || m.i, 'F' || m.i, 0, now(), m.created_by, now(), m.created_by from made m;
-            create temp table content as select gen_random_uuid() as id, gen_random_uuid() as version, m.id as folder, i, m.team_id, m.created_by from made m, generate_series(1, {Files}) i;
+            create temp table content as select gen_random_uuid() as id, gen_random_uuid() as version, m.id as folder, n as i, m.team_id, m.created_by from made m, generate_series(1, {Files}) n;
             insert into entries (id, team_id, reference, parent_id, kind, name, name_key, current_version_id, size, created_at, created_by, modified_at, modified_by)
             select id, team_id, substr(translate(md5(id::text), '0189', 'ghij') || 'bbbbbbbbbb', 1, 26), folder, 'file', 'x' || i, 'X' || i, version, 1, now(), created_by, now(), created_by from content;
             insert into versions (id, team_id, entry_id, content_id, number, size, media_type, created_at, created_by)
