@@ -7,6 +7,7 @@ using Appliance.SignIn.SecurityKeys;
 using Appliance.Teams;
 using Appliance.Tus;
 using Appliance.Web;
+using Appliance.Web.Api;
 using Appliance.Web.Metrics;
 
 namespace Appliance;
@@ -54,8 +55,11 @@ public static class ApplianceProgram
         app.MapTeamsApi();
         app.MapFilesApi();
         app.MapDownloads();
+        app.MapPreviews();
+        app.MapArchives();
         app.MapFormUploads();
         app.MapTus();
+        app.MapApiDescription();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);
