@@ -20,7 +20,7 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         var content = new NewContent(upload.Id, upload.TeamId, upload.UserId, upload.Length, upload.MediaType ?? FileVersion.UnknownMediaType);
         var mostFiles = await placing.HoldFilesAsync(session, cancellationToken);
         PlacedFile placed;
-        await session.ExecuteAsync($"savepoint finishing", cancellationToken);
+        await session.ExecuteAsync($"savepoint before_finishing", cancellationToken);
         try
         {
             if (onFile is null)
@@ -35,7 +35,7 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         }
         catch (FileRuleException refused)
         {
-            await session.ExecuteAsync($"rollback to savepoint finishing", cancellationToken);
+            await session.ExecuteAsync($"rollback to savepoint before_finishing", cancellationToken);
             throw new UploadException(refused.Rule == FileRule.Changed ? UploadProblem.Changed : UploadProblem.CannotFinish, refused.Message);
         }
         if (await session.ExecuteAsync(
