@@ -98,6 +98,10 @@ public sealed class Quota(Settings settings)
     /// <summary>A team's own limit (<see cref="Unlimited"/>: none), or the appliance's.</summary>
     private static long? Limit(long? own, long? otherwise) => own switch { null => otherwise, Unlimited => null, _ => own };
 
+    /// <summary>What holds for a team whose row says so.</summary>
+    internal (long? Bytes, long? Files) Limits(long? ownBytes, long? ownFiles) =>
+        (Limit(ownBytes, settings.TeamQuotaGibibytes is { } gib ? (long)gib << 30 : null), Limit(ownFiles, settings.TeamQuotaFiles));
+
     /// <summary>How the database keeps that a team has no limit although the appliance sets one.</summary>
     internal const long Unlimited = long.MaxValue;
 
@@ -118,7 +122,7 @@ public sealed class Quota(Settings settings)
             """, cancellationToken)).Single();
         return new TeamUsage(
             counted.Bytes, counted.Files,
-            Limit(counted.MaxBytes, settings.TeamQuotaGibibytes is { } gib ? (long)gib << 30 : null), Limit(counted.MaxFiles, settings.TeamQuotaFiles));
+            Limits(counted.MaxBytes, counted.MaxFiles).Bytes, Limits(counted.MaxBytes, counted.MaxFiles).Files);
     }
 
     private static string Sentence(TeamUsage usage, long bytes)

@@ -136,6 +136,33 @@ public sealed class DirectUploadTests(ApplianceHost host) : IClassFixture<Applia
     }
 
     [Fact]
+    public async Task A_resumable_upload_says_what_to_do_with_a_taken_name_too_and_it_holds_at_its_end()
+    {
+        var (person, team, files) = await BeginAsync();
+        var tus = new TusClient(person, team);
+        foreach (var (conflict, end, names) in new[]
+        {
+            ("keep-both", HttpStatusCode.NoContent, new[] { "a (2).txt", "a.txt" }),
+            ("refuse", HttpStatusCode.Conflict, ["a (2).txt", "a.txt", "b.txt"]),
+            ("version", HttpStatusCode.NoContent, ["a (2).txt", "a.txt", "b.txt", "c.txt"]),
+        })
+        {
+            var name = conflict switch { "keep-both" => "a.txt", "refuse" => "b.txt", _ => "c.txt" };
+            // Free when it begins, taken when it ends.
+            var upload = (await AnnounceAsync(name, conflict)).Headers.Location!.ToString();
+            await files.FileAsync(name, [1]);
+            (await tus.PatchAsync(upload, 0, new byte[3])).StatusCode.ShouldBe(end, conflict);
+            (await files.NamesAsync()).ShouldBe(names);
+        }
+        (await AnnounceAsync("a.txt", "refuse")).StatusCode.ShouldBe(HttpStatusCode.Conflict);
+        (await AnnounceAsync("a.txt", "whatever")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+
+        Task<HttpResponseMessage> AnnounceAsync(string name, string conflict) => person.Http.SendAsync(TusClient.Request(
+            HttpMethod.Post, tus.Endpoint, ("Upload-Length", "3"),
+            ("Upload-Metadata", TusClient.Metadata(name) + ",conflict " + Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(conflict)))));
+    }
+
+    [Fact]
     public async Task Without_a_length_or_with_a_wrong_place_nothing_is_taken()
     {
         var (_, _, files) = await BeginAsync();

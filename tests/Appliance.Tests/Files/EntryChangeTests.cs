@@ -202,7 +202,7 @@ public sealed class EntryChangeTests(ApplianceHost host) : IClassFixture<Applian
         await files.TrashAsync(low);
         await files.RefusedAsync(HttpMethod.Patch, $"/entries/{top}", new { folder = deepest }, HttpStatusCode.Conflict, "too-deep");
         await files.SendAsync(HttpMethod.Patch, $"/entries/{middle}", new { folder = deepest });
-        (await files.AnswerAsync(HttpMethod.Post, "/folders", new { name = "x", folder = low })).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        await files.RefusedAsync(HttpMethod.Post, "/folders", new { name = "x", folder = low }, HttpStatusCode.Conflict, "folder-gone");
     }
 
     [Theory]

@@ -168,7 +168,7 @@ public sealed class ListingTests(ApplianceHost host) : IClassFixture<ApplianceHo
         }
         foreach (var (q, found) in new[]
         {
-            ("100%", "100% sure"), ("0% s", "100% sure"), ("snake_", "snake_case"), ("e_c", "snake_case"), ("it's", "it's"), ("t's", "it's"), (";colon--", "semi;colon--"),
+            ("100%", "100% sure"), ("00% sure", "100% sure"), ("snake_", "snake_case"), ("e_c", "snake_case"), ("it's", "it's"), ("t's", "it's"), (";colon--", "semi;colon--"),
             ("r%%c", "per%%cent"), ("{0}", "$1 {0} @p0"), ("@p0", "$1 {0} @p0"), ("(.+)", "e(.+)x[a-z]"), ("[a-z]", "e(.+)x[a-z]"),
         })
         {
@@ -186,14 +186,15 @@ public sealed class ListingTests(ApplianceHost host) : IClassFixture<ApplianceHo
     [Fact]
     public async Task A_search_that_is_too_long_or_empty_is_refused()
     {
-        var (_, _, files) = await BeginAsync();
+        var (person, _, files) = await BeginAsync();
         foreach (var q in new[] { "", "   ", new string('a', 201), new string('ä', 1500) })
         {
             await files.RefusedAsync(HttpMethod.Get, "/search?q=" + Uri.EscapeDataString(q), null, HttpStatusCode.BadRequest, "bad-search");
         }
         await files.RefusedAsync(HttpMethod.Get, "/search", null, HttpStatusCode.BadRequest, "bad-search");
         // 10 kB do not even fit into the line of a request.
-        ((int)(await files.AnswerAsync(HttpMethod.Get, "/search?q=" + new string('a', 10_240))).StatusCode).ShouldBeOneOf(400, 414);
+        using var line = await person.Http.SendAsync(new HttpRequestMessage(HttpMethod.Get, $"{files.Base}/search?q={new string('a', 10_240)}") { Version = HttpVersion.Version11 });
+        line.StatusCode.ShouldBe(HttpStatusCode.RequestUriTooLong);
         (await FoundAsync(files, new string('a', 200))).ShouldBeEmpty();
         (await FoundAsync(files, string.Join(' ', Enumerable.Repeat("a", 100)))).ShouldBeEmpty();
         (await files.AnswerAsync(HttpMethod.Get, "/search?q=a&limit=201")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
