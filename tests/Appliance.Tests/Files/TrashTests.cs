@@ -20,7 +20,7 @@ public sealed class TrashTests(TrashTests.Host host) : IClassFixture<TrashTests.
     {
         public MovableClock Clock { get; } = new();
 
-        public FilesCare Care => Services.GetRequiredService<FilesCare>();
+        internal FilesCare Care => Services.GetRequiredService<FilesCare>();
 
         protected override void Adapt(WebApplicationBuilder builder) => builder.Services.AddSingleton<TimeProvider>(Clock);
     }
