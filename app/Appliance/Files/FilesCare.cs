@@ -39,7 +39,7 @@ internal sealed partial class FilesCare(
                 {
                     // Page by page.
                 }
-                await purge.RunAsync(team, int.MaxValue, cancellationToken);
+                await purge.RunAsync(team, long.MaxValue, cancellationToken);
                 await FoldUsageAsync(team, cancellationToken);
                 swept += (await SweepAsync(team, limits.OrphanGrace, cancellationToken)).Deleted;
             }
