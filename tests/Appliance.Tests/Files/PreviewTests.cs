@@ -61,6 +61,16 @@ public sealed class PreviewTests(SignInHost host) : IClassFixture<SignInHost>
     }
 
     [Fact]
+    public async Task A_PDF_is_for_the_viewer_and_is_saved_by_who_opens_its_address()
+    {
+        using var anna = await Person.NewAsync(host);
+        using var answer = await anna.Http.GetAsync(await UploadAsync(anna, "x.pdf", "%PDF-1.7\n"u8.ToArray()));
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        answer.Content.Headers.ContentType!.ToString().ShouldBe("application/pdf");
+        answer.Content.Headers.ContentDisposition!.DispositionType.ShouldBe("attachment");
+    }
+
+    [Fact]
     public async Task Text_of_every_kind_is_plain_and_only_up_to_a_mebibyte()
     {
         using var anna = await Person.NewAsync(host);
