@@ -1,11 +1,13 @@
 using Appliance.Data;
 using Appliance.Files;
+using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.Teams;
 using Appliance.Tus;
 using Appliance.Web;
+using Appliance.Web.Api;
 using Appliance.Web.Metrics;
 
 namespace Appliance;
@@ -50,9 +52,14 @@ public static class ApplianceProgram
         app.MapAssets();
         app.MapSignIn();
         app.MapTeams();
+        app.MapTeamsApi();
+        app.MapFilesApi();
         app.MapDownloads();
+        app.MapPreviews();
+        app.MapArchives();
         app.MapFormUploads();
         app.MapTus();
+        app.MapApiDescription();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);

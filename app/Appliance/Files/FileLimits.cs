@@ -13,6 +13,9 @@ public sealed record FileLimits
     public TimeSpan SegmentTime { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How long one request may send. It must stay well below <see cref="OrphanGrace"/>: until a checksum is verified, what was sent is an orphan.</summary>
+    /// <summary>Files and folders in one archive; each costs some 200 bytes of memory while it is written.</summary>
+    public int ArchiveEntries { get; init; } = 250_000;
+
     public TimeSpan RequestTime { get; init; } = TimeSpan.FromHours(12);
 
     /// <summary>How long an unfinished upload waits for its client to come back.</summary>
@@ -20,6 +23,12 @@ public sealed record FileLimits
 
     /// <summary>How old an object that nothing refers to must be before it is removed.</summary>
     public TimeSpan OrphanGrace { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>How long what was deleted stays in the trash.</summary>
+    public TimeSpan TrashLifetime { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>Content of at most so many bytes that comes in one request is stored in one transaction, without an upload that could be resumed.</summary>
+    public int SmallFileBytes { get; init; } = 1 << 20;
 
     /// <summary>How often the care job looks.</summary>
     public TimeSpan CareInterval { get; init; } = TimeSpan.FromHours(1);
