@@ -52,6 +52,7 @@ public static class ApplianceProgram
         app.MapTeams();
         app.MapDownloads();
         app.MapFormUploads();
+        app.MapSelection();
         app.MapTus();
         app.MapHealth();
         app.MapMetrics();

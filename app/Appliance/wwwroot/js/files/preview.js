@@ -1,0 +1,32 @@
+// What the panel shows of a file. Pictures and players are the page's own elements; text is fetched and shown as text; a PDF is drawn by
+// preview-pdf.js. What cannot be shown says so calmly and leaves Download.
+const TEXT_BYTES = 1 << 20;
+
+export function showPreview(panel) {
+  const place = panel.querySelector('[data-preview]');
+  if (!place) return;
+  const give = () => giveUp(place);
+  for (const media of place.querySelectorAll('img, audio, video')) {
+    media.addEventListener('error', give);
+    if (media.error || (media.tagName === 'IMG' && media.complete && media.naturalWidth === 0)) give();
+  }
+  const text = place.querySelector('[data-text]');
+  if (text) showText(text).catch(give);
+  const pdf = place.querySelector('[data-pdf]');
+  if (pdf) import('../preview-pdf.js').then((module) => module.show(pdf, pdf.dataset.pdf)).catch(give);
+}
+
+function giveUp(place) {
+  for (const child of place.children) child.hidden = !child.hasAttribute('data-cannot');
+}
+
+async function showText(pre) {
+  const answer = await fetch(pre.dataset.text, { headers: { Range: `bytes=0-${TEXT_BYTES - 1}` } });
+  if (answer.status === 416) return; // an empty file has no first byte
+  if (!answer.ok || answer.redirected) throw new Error('no text');
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  if (bytes.includes(0)) throw new Error('not text');
+  const total = Number(answer.headers.get('Content-Range')?.split('/')[1] ?? bytes.length);
+  pre.textContent = new TextDecoder().decode(bytes);
+  pre.parentElement.querySelector('[data-text-more]').hidden = total <= bytes.length;
+}
