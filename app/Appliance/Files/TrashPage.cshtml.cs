@@ -59,7 +59,7 @@ public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, 
     /// <summary>How long it still lies here.</summary>
     public string Left(TrashedEntry trashed)
     {
-        var days = (int)Math.Ceiling((trashed.DeletedAt + limits.TrashTime - time.GetUtcNow()).TotalDays);
+        var days = (int)Math.Ceiling((trashed.DeletedAt + limits.TrashLifetime - time.GetUtcNow()).TotalDays);
         return days <= 1 ? "1 day" : string.Create(CultureInfo.InvariantCulture, $"{days} days");
     }
 
