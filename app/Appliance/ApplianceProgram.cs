@@ -50,6 +50,7 @@ public static class ApplianceProgram
         app.MapAssets();
         app.MapSignIn();
         app.MapTeams();
+        app.MapTeamsApi();
         app.MapDownloads();
         app.MapFormUploads();
         app.MapSelection();

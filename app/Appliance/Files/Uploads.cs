@@ -26,40 +26,45 @@ public sealed class Uploads
     private readonly Folders _folders;
     private readonly TimeProvider _time;
     private readonly FileLimits _limits;
+    private readonly Quota _quota;
     private readonly UploadFinish _finish;
     private readonly ActiveWriters _writers = new();
 
-    public Uploads(Database database, SealedObjects objects, Folders folders, TimeProvider time, FileLimits limits)
+    public Uploads(Database database, SealedObjects objects, Folders folders, Quota quota, TimeProvider time, FileLimits limits)
     {
         _database = database;
         _objects = objects;
         _folders = folders;
         _time = time;
         _limits = limits;
-        _finish = new UploadFinish(time);
+        _quota = quota;
+        _finish = new UploadFinish(time, quota);
     }
+
+    /// <summary>Announces content that becomes a new version where its name is taken. See the other one.</summary>
+    public Task<Upload> CreateAsync(TeamVisit visit, string? folder, string? name, long length, Origin origin, CancellationToken cancellationToken) =>
+        CreateAsync(visit, new NewUpload(folder, name, length), origin, cancellationToken);
 
     /// <summary>Announces content and commits. An empty file is there at once.</summary>
     /// <param name="visit">Who uploads, and where to; its session is done afterwards.</param>
-    /// <param name="folder">The folder's reference; null for the root.</param>
-    /// <param name="name">As the client says it.</param>
-    /// <param name="length">Bytes that will come, 0 to <see cref="FileLimits.MaxFileBytes"/>.</param>
+    /// <param name="announced">What will come.</param>
     /// <param name="origin">For the ledger.</param>
     /// <param name="cancellationToken">Ends it before it is committed.</param>
     /// <exception cref="EntryNameException">The name cannot be one.</exception>
-    /// <exception cref="FileRuleException">The folder is not there, or a folder has this name.</exception>
+    /// <exception cref="FileRuleException">The folder is not there, the name is taken, or the team's quota would be exceeded.</exception>
     /// <exception cref="UploadException">Too long.</exception>
-    public async Task<Upload> CreateAsync(
-        TeamVisit visit, string? folder, string? name, long length, Origin origin, CancellationToken cancellationToken)
+    public async Task<Upload> CreateAsync(TeamVisit visit, NewUpload announced, Origin origin, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(visit);
+        ArgumentNullException.ThrowIfNull(announced);
+        var (session, length) = (visit.Session, announced.Length);
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length > _limits.MaxFileBytes)
         {
             throw new UploadException(UploadProblem.TooLong, $"A file may have at most {ByteSize.Text(_limits.MaxFileBytes)}.");
         }
-        var session = visit.Session;
-        var parsed = EntryName.Parse(name);
-        var path = await _folders.PathAsync(session, folder, cancellationToken) ?? throw FileRuleException.FolderGone();
+        var parsed = EntryName.Parse(announced.Name);
+        var path = await _folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
         var now = _time.GetUtcNow();
         var upload = new Upload
         {
@@ -74,8 +79,11 @@ public sealed class Uploads
             Received = 0,
             CreatedAt = now,
             ExpiresAt = now + _limits.UploadLifetime,
+            Conflict = announced.Conflict,
         };
-        await UploadFinish.RequireNameForFileAsync(session, upload, cancellationToken);
+        var isNew = await UploadFinish.RequireNameAsync(session, upload, cancellationToken);
+        // The announcement itself is what holds the room until the file is there.
+        await _quota.RequireRoomAsync(session, length, isNew ? 1 : 0, cancellationToken);
         session.Add(upload);
         await session.SaveAsync(cancellationToken);
         if (length == 0)
@@ -154,11 +162,18 @@ public sealed class Uploads
     /// Takes a file whose length nobody knows beforehand, in one piece (a form without script). It is there when this returns; when it breaks
     /// off, nothing of it is.
     /// </summary>
+    /// <param name="visit">Who uploads, and where to; its session is done afterwards.</param>
+    /// <param name="folder">The folder's reference; null for the root.</param>
+    /// <param name="name">As the client says it.</param>
+    /// <param name="most">Bytes that it cannot exceed, because all of the request has no more; null where that is not known.</param>
+    /// <param name="body">The bytes.</param>
+    /// <param name="origin">For the ledger.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="UploadException">It broke off, is too long, or cannot be finished.</exception>
     public async Task ReceiveWholeAsync(
-        TeamVisit visit, string? folder, string? name, PipeReader body, Origin origin, CancellationToken cancellationToken)
+        TeamVisit visit, string? folder, string? name, long? most, PipeReader body, Origin origin, CancellationToken cancellationToken)
     {
-        var upload = await CreateAsync(visit, folder, name, _limits.MaxFileBytes, origin, cancellationToken);
+        var upload = await CreateAsync(visit, folder, name, Math.Clamp(most ?? long.MaxValue, 1, _limits.MaxFileBytes), origin, cancellationToken);
         await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, origin);
         var stands = 0L;
         try
@@ -218,6 +233,22 @@ public sealed class Uploads
         return expired.Count;
     }
 
+    /// <summary>
+    /// Forgets uploads into these folders, <paramref name="most"/> at most; answers how many, and the objects that nothing refers to any more once
+    /// the session has committed. A request that is still writing to one learns it with its next segment.
+    /// </summary>
+    internal async Task<(int Uploads, IReadOnlyList<Guid> Objects)> DropInAsync(TeamSession session, Guid[] folders, int most, CancellationToken cancellationToken)
+    {
+        var found = await session.SqlAsync<Guid>(
+            $"""select id as "Value" from uploads where team_id = app_team() and folder_id = any({folders}) limit {most} for update""", cancellationToken);
+        var objects = new List<Guid>();
+        foreach (var id in found)
+        {
+            objects.AddRange(await DropAsync(session, id, cancellationToken));
+        }
+        return (found.Count, objects);
+    }
+
     /// <summary>Removes the row and, unless they have become a file's, the segments; answers these segments' objects.</summary>
     private static async Task<List<Guid>> DropAsync(TeamSession session, Guid upload, CancellationToken cancellationToken)
     {
@@ -249,7 +280,7 @@ public sealed class Uploads
         (await session.SqlAsync<Row>(
             $"""
             select id as "Id", team_id as "TeamId", user_id as "UserId", reference as "Reference", folder_id as "FolderId", name as "Name", name_key as "NameKey", length as "Length",
-                   received as "Received", created_at as "CreatedAt", expires_at as "ExpiresAt", finished_at as "FinishedAt"
+                   received as "Received", created_at as "CreatedAt", expires_at as "ExpiresAt", finished_at as "FinishedAt", media_type as "MediaType", conflict as "Conflict"
             from uploads where team_id = app_team() and reference = {reference} and user_id = app_user()
             """, cancellationToken)).SingleOrDefault()?.ToUpload();
 
@@ -258,7 +289,7 @@ public sealed class Uploads
 
     private sealed record Row(
         Guid Id, Guid TeamId, Guid UserId, string Reference, Guid? FolderId, string Name, string NameKey, long Length, long Received,
-        DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, DateTimeOffset? FinishedAt)
+        DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, DateTimeOffset? FinishedAt, string? MediaType, string Conflict)
     {
         public Upload ToUpload() => new()
         {
@@ -274,6 +305,15 @@ public sealed class Uploads
             CreatedAt = CreatedAt,
             ExpiresAt = ExpiresAt,
             FinishedAt = FinishedAt,
+            MediaType = MediaType,
+            Conflict = Conflict,
         };
     }
 }
+
+/// <summary>Content that is announced.</summary>
+/// <param name="Folder">The reference of the folder it is to be in; null for the root.</param>
+/// <param name="Name">As the client says it.</param>
+/// <param name="Length">Bytes that will come, 0 to <see cref="FileLimits.MaxFileBytes"/>.</param>
+/// <param name="Conflict">What to do when the name is taken: <see cref="Upload.NewVersion"/>, <see cref="Upload.KeepBoth"/> or <see cref="Upload.Refuse"/>.</param>
+public sealed record NewUpload(string? Folder, string? Name, long Length, string Conflict = Upload.NewVersion);

@@ -26,7 +26,14 @@ internal static class TusErrors
         }
         catch (FileRuleException refused)
         {
-            return Refused(refused.Rule == FileRule.FolderGone ? StatusCodes.Status404NotFound : StatusCodes.Status409Conflict, "This upload cannot begin", refused.Message);
+            return Refused(
+                refused.Rule switch
+                {
+                    FileRule.FolderGone => StatusCodes.Status404NotFound,
+                    FileRule.QuotaExceeded => StatusCodes.Status507InsufficientStorage,
+                    _ => StatusCodes.Status409Conflict,
+                },
+                "This upload cannot begin", refused.Message);
         }
         catch (UploadException refused)
         {
