@@ -2,7 +2,6 @@ using Appliance.SignIn;
 using Appliance.Teams;
 using Appliance.Web;
 using Appliance.Web.Errors;
-using Microsoft.AspNetCore.Mvc;
 
 namespace Appliance.Files;
 
@@ -13,10 +12,12 @@ public static class SelectionEndpoint
         app.MapPost("/teams/{team}/selection/{folder?}", ActAsync).RequireAuthorization(Access.SignedIn);
 
     private static async Task<IResult> ActAsync(
-        HttpContext context, string team, string? folder, [FromForm] string[]? entry, [FromForm] string? to, TeamAccess access, EntryChanges changes)
+        HttpContext context, string team, string? folder, TeamAccess access, EntryChanges changes)
     {
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        var (entry, to) = (form["entry"].OfType<string>().ToArray(), form["to"].ToString());
         var back = FilesLook.FolderAddress(team, folder);
-        if (entry is not { Length: > 0 })
+        if (entry.Length == 0)
         {
             return TypedResults.Redirect(back);
         }

@@ -40,10 +40,14 @@ public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, 
             {
                 await trash.RestoreAsync(visit, entry, elsewhere: false, null, HttpContext.Origin(), HttpContext.RequestAborted);
             }
-            catch (FileRuleException gone) when (gone.Rule == FileRule.FolderGone)
+            catch (FileRuleException refused) when (refused.Rule == FileRule.FolderGone)
             {
                 // To the root: better there than nowhere.
-                await using var again = await EnterAsync() ?? throw gone;
+                await using var again = await EnterAsync();
+                if (again is null)
+                {
+                    throw;
+                }
                 await trash.RestoreAsync(again, entry, elsewhere: true, null, HttpContext.Origin(), HttpContext.RequestAborted);
             }
         }, "?restored=1");

@@ -1,5 +1,5 @@
 // Everything by keyboard. Keys that stand alone mean nothing while somebody types, in a dialog, or in a menu.
-import { move, trash } from './js';
+import { move, trash } from './actions.js';
 import { cut, isCutting, paste } from './clipboard.js';
 import { shortcuts } from './commands.js';
 import { newFolder, rename } from './naming.js';

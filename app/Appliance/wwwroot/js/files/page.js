@@ -14,7 +14,7 @@ export const folderAddress = (reference) => `/teams/${team()}/files${reference ?
 
 export function onPage(setup) {
   setups.push(setup);
-  setup(document.querySelector('main'));
+  queueMicrotask(() => setup(document.querySelector('main'))); // once every module is there
 }
 
 export function staysWhile(isBusy) {

@@ -11,7 +11,7 @@ export async function showUsage() {
   const share = Math.max(usage.maxBytes ? usage.bytes / usage.maxBytes : 0, usage.maxFiles ? usage.files / usage.maxFiles : 0);
   const meter = place.querySelector('meter');
   if (meter) meter.value = share;
-  place.toggleAttribute('data-almost', share >= ALMOST);
+  place.classList.toggle('usage-almost', share >= ALMOST);
   const files = `${usage.files.toLocaleString('en')}${usage.maxFiles === null ? '' : ` of ${usage.maxFiles.toLocaleString('en')}`} files`;
   place.querySelector('[data-usage-text]').textContent = `${size(usage.bytes)}${usage.maxBytes === null ? '' : ` of ${size(usage.maxBytes)}`} · ${files}`;
 }
