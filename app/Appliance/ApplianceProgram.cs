@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Files;
+using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
@@ -51,7 +52,10 @@ public static class ApplianceProgram
         app.MapSignIn();
         app.MapTeams();
         app.MapTeamsApi();
+        app.MapFilesApi();
         app.MapDownloads();
+        app.MapPreviews();
+        app.MapArchives();
         app.MapFormUploads();
         app.MapSelection();
         app.MapTus();

@@ -14,8 +14,11 @@ public sealed record ListedEntry(
     public bool IsFolder => Kind == Entry.Folder;
 }
 
-/// <summary>One entry with everything about it. <c>Path</c>: the folders it is in, from the root; <c>Version</c>: the current version's number, null for a folder.</summary>
-public sealed record EntryDetails(ListedEntry Entry, string CreatedBy, string ModifiedBy, int? Version, IReadOnlyList<FolderStep> Path);
+/// <summary>
+/// One entry with everything about it. <c>Path</c>: the folders it is in, from the root; <c>Version</c>: the current version's number, and
+/// <c>CurrentVersion</c> its id, both null for a folder.
+/// </summary>
+public sealed record EntryDetails(ListedEntry Entry, string CreatedBy, string ModifiedBy, int? Version, Guid? CurrentVersion, IReadOnlyList<FolderStep> Path);
 
 /// <summary>An entry as it stands while it is locked.</summary>
 internal sealed record LockedEntry(Guid Id, string Reference, Guid? ParentId, string Kind, string Name, string NameKey, long Revision, Guid? CurrentVersionId, DateTimeOffset? DeletedAt)
@@ -41,7 +44,7 @@ public static class Entries
             $"""
             select e.reference as "Reference", e.kind as "Kind", e.name as "Name", e.name_key as "NameKey", e.parent_id as "ParentId",
                    case when e.kind = 'file' then e.size end as "Size", e.media_type as "MediaType", e.revision as "Revision",
-                   e.created_at as "CreatedAt", e.modified_at as "ModifiedAt", c.username as "CreatedBy", m.username as "ModifiedBy", v.number as "Version"
+                   e.created_at as "CreatedAt", e.modified_at as "ModifiedAt", c.username as "CreatedBy", m.username as "ModifiedBy", v.number as "Version", e.current_version_id as "CurrentVersion"
             from entries e join users c on c.id = e.created_by join users m on m.id = e.modified_by
             left join versions v on v.team_id = e.team_id and v.id = e.current_version_id
             where e.team_id = app_team() and e.reference = {reference} and e.deleted_at is null
@@ -56,7 +59,7 @@ public static class Entries
                 new ListedEntry(
                     entry.Reference, entry.Kind, entry.Name, entry.NameKey, chain.Steps is [.., var folder] ? folder.Reference : null, entry.Size, entry.MediaType,
                     entry.Revision, entry.CreatedAt, entry.ModifiedAt),
-                entry.CreatedBy, entry.ModifiedBy, entry.Version, chain.Path)
+                entry.CreatedBy, entry.ModifiedBy, entry.Version, entry.CurrentVersion, chain.Path)
             : null;
     }
 
@@ -148,5 +151,5 @@ public static class Entries
 
     private sealed record Found(
         string Reference, string Kind, string Name, string NameKey, Guid? ParentId, long? Size, string? MediaType, long Revision,
-        DateTimeOffset CreatedAt, DateTimeOffset ModifiedAt, string CreatedBy, string ModifiedBy, int? Version);
+        DateTimeOffset CreatedAt, DateTimeOffset ModifiedAt, string CreatedBy, string ModifiedBy, int? Version, Guid? CurrentVersion);
 }

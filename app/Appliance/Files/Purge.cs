@@ -9,7 +9,7 @@ namespace Appliance.Files;
 /// <see cref="RowsAtOnce"/> of each kind in a transaction. It keeps no state but what is still there, so wherever it is interrupted, the next
 /// run goes on. One at a time for each team.
 /// </summary>
-public sealed class Purge(Database database, SealedObjects objects, Uploads uploads)
+public sealed class Purge(Database database, SealedObjects objects)
 {
     internal const int RowsAtOnce = 1000;
 
@@ -111,7 +111,7 @@ public sealed class Purge(Database database, SealedObjects objects, Uploads uplo
 
         private async Task<T?> StepAsync<T>(Func<TeamSession, Task<T>> work, CancellationToken cancellationToken) where T : class
         {
-            await using var session = await purge._database.ForJobAsync(team, cancellationToken);
+            await using var session = await purge.OpenAsync(team, cancellationToken);
             if (await session.SqlAsync<bool>(
                 $"""select pg_try_advisory_xact_lock(hashtextextended('purge ' || app_team(), 0)) as "Value" """, cancellationToken) is not [true])
             {
@@ -123,20 +123,19 @@ public sealed class Purge(Database database, SealedObjects objects, Uploads uplo
             return result;
         }
 
-        private Task<List<Found>> RootsAsync(TeamSession session) => session.SqlAsync<Found>(
+        private static Task<List<Found>> RootsAsync(TeamSession session) => session.SqlAsync<Found>(
             $"""
             select id as "Id", kind as "Kind" from entries where team_id = app_team() and purged_at is not null order by purged_at, id limit {RowsAtOnce}
             """, CancellationToken.None);
 
-        private async Task<Removed> DropUploadsAsync(TeamSession session, Guid[] folders, CancellationToken cancellationToken)
+        private static async Task<Removed> DropUploadsAsync(TeamSession session, Guid[] folders, CancellationToken cancellationToken)
         {
-            var (rows, dropped) = await purge._uploads.DropInAsync(session, folders, RowsAtOnce, cancellationToken);
+            var (rows, dropped) = await Uploads.DropInAsync(session, folders, RowsAtOnce, cancellationToken);
             return new Removed(rows, dropped, rows == RowsAtOnce);
         }
     }
 
-    private readonly Database _database = database;
-    private readonly Uploads _uploads = uploads;
+    private Task<TeamSession> OpenAsync(TeamId team, CancellationToken cancellationToken) => database.ForJobAsync(team, cancellationToken);
 
     /// <summary>Content first, then earlier versions, then the files: a step that finds more than it may take leaves the rest to the next.</summary>
     private static async Task<Removed> DropFilesAsync(TeamSession session, Guid[] files, CancellationToken cancellationToken)

@@ -38,7 +38,7 @@ public sealed class Uploads
         _time = time;
         _limits = limits;
         _quota = quota;
-        _finish = new UploadFinish(time, quota);
+        _finish = new UploadFinish(new FilePlacing(quota, time), time);
     }
 
     /// <summary>Announces content that becomes a new version where its name is taken. See the other one.</summary>
@@ -58,41 +58,79 @@ public sealed class Uploads
         ArgumentNullException.ThrowIfNull(visit);
         ArgumentNullException.ThrowIfNull(announced);
         var (session, length) = (visit.Session, announced.Length);
+        RequireLength(length);
+        var parsed = EntryName.Parse(announced.Name);
+        var path = await _folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
+        var upload = await AnnounceAsync(visit, path is [.., var parent] ? parent.Id : null, parsed, length, announced.Conflict, cancellationToken);
+        if (length == 0)
+        {
+            await _finish.FinishAsync(session, upload, null, origin, cancellationToken);
+        }
+        await session.CommitAsync(cancellationToken);
+        return upload;
+    }
+
+    /// <exception cref="UploadException">More than a file may have.</exception>
+    internal void RequireLength(long length)
+    {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length > _limits.MaxFileBytes)
         {
             throw new UploadException(UploadProblem.TooLong, $"A file may have at most {ByteSize.Text(_limits.MaxFileBytes)}.");
         }
-        var parsed = EntryName.Parse(announced.Name);
-        var path = await _folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
-        var now = _time.GetUtcNow();
+    }
+
+    /// <summary>Writes down what will come; the caller commits.</summary>
+    internal async Task<Upload> AnnounceAsync(TeamVisit visit, Guid? folder, EntryName name, long length, string conflict, CancellationToken cancellationToken)
+    {
+        var (session, now) = (visit.Session, _time.GetUtcNow());
         var upload = new Upload
         {
             Id = Guid.CreateVersion7(),
             TeamId = visit.Team,
             Reference = Reference.New(),
             UserId = visit.Person,
-            FolderId = path is [.., var parent] ? parent.Id : null,
-            Name = parsed.Text,
-            NameKey = parsed.Key,
+            FolderId = folder,
+            Name = name.Text,
+            NameKey = name.Key,
             Length = length,
             Received = 0,
             CreatedAt = now,
             ExpiresAt = now + _limits.UploadLifetime,
-            Conflict = announced.Conflict,
+            Conflict = conflict,
+            MediaType = length == 0 ? MediaTypes.Of([]) : null,
         };
         var isNew = await UploadFinish.RequireNameAsync(session, upload, cancellationToken);
         // The announcement itself is what holds the room until the file is there.
         await _quota.RequireRoomAsync(session, length, isNew ? 1 : 0, cancellationToken);
         session.Add(upload);
         await session.SaveAsync(cancellationToken);
-        if (length == 0)
-        {
-            await _finish.FinishAsync(session, upload, origin, cancellationToken);
-        }
-        await session.CommitAsync(cancellationToken);
         return upload;
     }
+
+    /// <summary>Takes all of an announced upload from one request. The file is there when this returns; when the request breaks off, nothing of it is.</summary>
+    /// <exception cref="UploadException">It broke off, or cannot be finished.</exception>
+    internal async Task<PlacedFile> TakeWholeAsync(Upload upload, OnFile? onFile, PipeReader body, Origin origin, CancellationToken cancellationToken)
+    {
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, onFile, origin);
+        try
+        {
+            await intake.TakeAsync(body, null, cancellationToken);
+            return intake.Placed ?? throw BrokeOff();
+        }
+        finally
+        {
+            // Nobody knows the upload's address: what is not finished now never will be.
+            if (intake.Placed is null)
+            {
+                await using var aside = await _database.ForTeamAsync(upload.TeamId, upload.UserId, CancellationToken.None);
+                await TerminateAsync(aside, upload.Id, CancellationToken.None);
+            }
+        }
+    }
+
+    internal static UploadException BrokeOff() =>
+        new(UploadProblem.Gone, "The connection broke before the whole file was here. Nothing of it was stored.");
 
     /// <summary>The person's own upload; null for an unknown reference and for somebody else's.</summary>
     /// <exception cref="UploadException">It has expired.</exception>
@@ -124,7 +162,7 @@ public sealed class Uploads
         {
             return upload;
         }
-        await _finish.FinishAsync(session, upload, origin, cancellationToken);
+        await _finish.FinishAsync(session, upload, null, origin, cancellationToken);
         await session.CommitAsync(cancellationToken);
         return upload;
     }
@@ -151,7 +189,7 @@ public sealed class Uploads
         {
             return offset;
         }
-        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, origin);
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, null, origin);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, writer.Asked);
         using var limit = new CancellationTokenSource(_limits.RequestTime, _time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ended.Token, limit.Token);
@@ -174,7 +212,7 @@ public sealed class Uploads
         TeamVisit visit, string? folder, string? name, long? most, PipeReader body, Origin origin, CancellationToken cancellationToken)
     {
         var upload = await CreateAsync(visit, folder, name, Math.Clamp(most ?? long.MaxValue, 1, _limits.MaxFileBytes), origin, cancellationToken);
-        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, origin);
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, null, origin);
         var stands = 0L;
         try
         {
@@ -190,7 +228,7 @@ public sealed class Uploads
         }
         if (!intake.IsWhole)
         {
-            throw new UploadException(UploadProblem.Gone, "The connection broke before the whole file was here. Nothing of it was stored.");
+            throw BrokeOff();
         }
         if (stands == upload.Length)
         {
@@ -198,7 +236,7 @@ public sealed class Uploads
         }
         await using var session = await _database.ForTeamAsync(visit.Team, visit.Person, CancellationToken.None);
         await session.ExecuteAsync($"update uploads set length = received where team_id = app_team() and id = {upload.Id}", CancellationToken.None);
-        await _finish.FinishAsync(session, upload.WithLength(stands), origin, CancellationToken.None);
+        await _finish.FinishAsync(session, upload.WithLength(stands), null, origin, CancellationToken.None);
         await session.CommitAsync(CancellationToken.None);
     }
 
@@ -237,7 +275,7 @@ public sealed class Uploads
     /// Forgets uploads into these folders, <paramref name="most"/> at most; answers how many, and the objects that nothing refers to any more once
     /// the session has committed. A request that is still writing to one learns it with its next segment.
     /// </summary>
-    internal async Task<(int Uploads, IReadOnlyList<Guid> Objects)> DropInAsync(TeamSession session, Guid[] folders, int most, CancellationToken cancellationToken)
+    internal static async Task<(int Uploads, IReadOnlyList<Guid> Objects)> DropInAsync(TeamSession session, Guid[] folders, int most, CancellationToken cancellationToken)
     {
         var found = await session.SqlAsync<Guid>(
             $"""select id as "Value" from uploads where team_id = app_team() and folder_id = any({folders}) limit {most} for update""", cancellationToken);

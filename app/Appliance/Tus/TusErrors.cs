@@ -57,6 +57,7 @@ internal static class TusErrors
     {
         UploadProblem.Busy => StatusCodes.Status423Locked,
         UploadProblem.WrongOffset or UploadProblem.CannotFinish => StatusCodes.Status409Conflict,
+        UploadProblem.Changed => StatusCodes.Status412PreconditionFailed,
         UploadProblem.TooLong => StatusCodes.Status413PayloadTooLarge,
         UploadProblem.Gone => StatusCodes.Status410Gone,
         UploadProblem.ChecksumMismatch => ChecksumMismatch,
