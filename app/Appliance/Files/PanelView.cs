@@ -38,17 +38,20 @@ public sealed record PanelView(
 
     public string TextAddress => $"/api/v1/teams/{Team}/entries/{Reference}/content{VersionQuery}";
 
-    /// <summary>Only what the server found in the bytes themselves counts, never the name.</summary>
-    public PreviewKind Preview => Shown?.MediaType switch
+    /// <summary>Only what the server found in the bytes themselves counts, never the name. Of a long text the beginning is shown.</summary>
+    public PreviewKind Preview => Shown switch
     {
         null => PreviewKind.None,
-        "image/png" or "image/jpeg" or "image/gif" or "image/webp" or "image/avif" or "image/bmp" => PreviewKind.Image,
-        "application/pdf" => PreviewKind.Pdf,
-        "application/json" => PreviewKind.Text,
-        { } type when type.StartsWith("audio/", StringComparison.Ordinal) => PreviewKind.Audio,
-        { } type when type.StartsWith("video/", StringComparison.Ordinal) => PreviewKind.Video,
-        { } type when type.StartsWith("text/", StringComparison.Ordinal) => PreviewKind.Text,
-        _ => PreviewKind.None,
+        { MediaType: MediaTypes.Text } => PreviewKind.Text,
+        { } version when !PreviewEndpoints.Shows(version.MediaType, version.Size) => PreviewKind.None,
+        { MediaType: MediaTypes.Pdf } => PreviewKind.Pdf,
+        { } version => version.MediaType.Split('/')[0] switch
+        {
+            "image" => PreviewKind.Image,
+            "audio" => PreviewKind.Audio,
+            "video" => PreviewKind.Video,
+            _ => PreviewKind.None,
+        },
     };
 
     /// <summary>Null where there is no such entry. An unknown version shows the current one.</summary>

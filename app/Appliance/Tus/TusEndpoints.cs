@@ -84,6 +84,11 @@ public static class TusEndpoints
             {
                 return UnknownChecksum();
             }
+            var conflict = metadata.GetValueOrDefault("conflict") is { Length: > 0 } said ? said : Upload.NewVersion;
+            if (conflict is not (Upload.NewVersion or Upload.KeepBoth or Upload.Refuse))
+            {
+                return Malformed($"The metadata's conflict is one of {Upload.NewVersion}, {Upload.KeepBoth} and {Upload.Refuse}.");
+            }
             Upload upload;
             await using (var visit = await access.EnterAsync(team, context.User, cancelled))
             {
@@ -92,7 +97,9 @@ public static class TusEndpoints
                     return TypedResults.StatusCode(StatusCodes.Status404NotFound);
                 }
                 upload = await uploads.CreateAsync(
-                    visit, metadata.GetValueOrDefault("folder") is { Length: > 0 } folder ? folder : null, metadata.GetValueOrDefault("filename"), length, context.Origin(), cancelled);
+                    visit,
+                    new NewUpload(metadata.GetValueOrDefault("folder") is { Length: > 0 } folder ? folder : null, metadata.GetValueOrDefault("filename"), length, conflict),
+                    context.Origin(), cancelled);
             }
             response.Headers.Location = $"{ApiRoutes.Base}/teams/{team}/uploads/{upload.Reference}";
             response.Headers[TusHeaders.Expires] = Date(upload.ExpiresAt);

@@ -1,5 +1,7 @@
 // What the panel shows of a file. Pictures and players are the page's own elements; text is fetched and shown as text; a PDF is drawn by
 // preview-pdf.js. What cannot be shown says so calmly and leaves Download.
+import { mount } from '../preview-pdf.js';
+
 const TEXT_BYTES = 1 << 20;
 
 export function showPreview(panel) {
@@ -13,7 +15,10 @@ export function showPreview(panel) {
   const text = place.querySelector('[data-text]');
   if (text) showText(text).catch(give);
   const pdf = place.querySelector('[data-pdf]');
-  if (pdf) import('../preview-pdf.js').then((module) => module.show(pdf, pdf.dataset.pdf)).catch(give);
+  if (pdf) {
+    const { pdf: address, size, name } = pdf.dataset;
+    mount(pdf, address, Number(size), { name, onState: ({ state }) => { if (!['loading', 'shown'].includes(state)) give(); } });
+  }
 }
 
 function giveUp(place) {
