@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Appliance.Teams;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
@@ -18,6 +17,7 @@ internal static class FilesJourneys
         await person.PlugInKeyAsync();
         await person.SetUpAsync(await chromium.SetUpLinkAsync(), $"files.{Interlocked.Increment(ref s_people)}.{Guid.NewGuid():N}"[..24]);
         await person.MakeTeamAsync("Nordlicht Studio");
+        await person.Page.WaitForLoadStateAsync(); // its modules have run
         return person.Page.Url;
     }
 
@@ -94,13 +94,43 @@ internal static class FilesJourneys
             }
             """, new object?[] { count, prefix, folder });
 
+    /// <summary>Follows what was just chosen to another folder, and waits until its page works.</summary>
+    public static async Task ArriveAsync(this IPage page, string heading)
+    {
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = heading, Exact = true })).ToBeVisibleAsync();
+        await page.WaitForLoadStateAsync();
+    }
+
+    /// <summary>Thousands of folders at once, past the API: "folder-00000" and so on, at the root.</summary>
+    public static async Task MakeManyAsync(this Chromium chromium, IPage page, int count)
+    {
+        var (team, person) = await chromium.TeamOfAsync(page);
+        await using var session = await chromium.Appliance.Database.ForTeamAsync(team, person, default);
+        await session.ExecuteAsync(
+            $"""
+            insert into entries (id, team_id, reference, kind, name, name_key, size, created_at, created_by, modified_at, modified_by)
+            select gen_random_uuid(), {team.Value}, substr(md5(n::text) || md5(n::text), 1, 26), 'folder', 'folder-' || lpad(n::text, 5, '0'), 'FOLDER-' || lpad(n::text, 5, '0'), 0,
+                   now(), {person.Value}, now(), {person.Value}
+            from generate_series(0, {count - 1}) n
+            """, default);
+        await session.CommitAsync(default);
+    }
+
+    private static async Task<(Appliance.Vault.TeamId Team, Appliance.Data.UserId Person)> TeamOfAsync(this Chromium chromium, IPage page)
+    {
+        var reference = await page.EvaluateAsync<string>("() => document.querySelector('[data-team]').dataset.team");
+        var username = await page.Locator(".account strong").TextContentAsync();
+        await using var appliance = await chromium.Appliance.Database.ForApplianceAsync(default);
+        var user = (await appliance.Query<Appliance.Accounts.User>().SingleAsync(u => u.Username == username)).Id;
+        await using var session = await chromium.Appliance.Database.ForUserAsync(user, default);
+        return (new((await session.SqlAsync<Guid>($"""select id as "Value" from teams where reference = {reference}""", default)).Single()), user);
+    }
+
     /// <summary>What the operator allows the team of this page.</summary>
     public static async Task SetQuotaAsync(this Chromium chromium, IPage page, long? bytes, long? files)
     {
-        var reference = await page.EvaluateAsync<string>("() => document.querySelector('[data-team]').dataset.team");
-        await using var teams = await chromium.Appliance.Database.ForApplianceAsync(default);
-        var team = (await teams.SqlAsync<Guid>($"""select id as "Value" from teams where reference = {reference}""", default)).Single();
-        await using var job = await chromium.Appliance.Database.ForJobAsync(new(team), default);
+        var (team, _) = await chromium.TeamOfAsync(page);
+        await using var job = await chromium.Appliance.Database.ForJobAsync(team, default);
         await job.SqlAsync<int>($"""select 1 as "Value" from (select app_set_quota({bytes}::bigint, {files}::bigint)) done""", default);
         await job.CommitAsync(default);
     }

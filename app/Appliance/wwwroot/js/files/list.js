@@ -3,7 +3,7 @@ import { api } from './api.js';
 import { count } from './announce.js';
 import { icon, element } from './dom.js';
 import { folder, onPage, root } from './page.js';
-import { all, body, find, make, place } from './rows.js';
+import { all, body, make, place } from './rows.js';
 import { size } from '../uploads/text.js';
 
 const PAGE = 200;
@@ -13,6 +13,7 @@ let loading = null;
 const query = (after, limit) => new URLSearchParams(Object.entries({
   folder: folder(), after, limit, sort: root().dataset.sort, order: root().dataset.order,
 }).filter(([, value]) => value !== null && value !== undefined && value !== ''));
+const byReference = () => new Map(all().map((row) => [row.dataset.entry, row]));
 const more = () => root()?.querySelector('[data-more]') ?? null;
 
 onPage((main) => {
@@ -20,9 +21,13 @@ onPage((main) => {
   const link = main.querySelector('[data-more]');
   if (!link) return;
   // Well before its end, so that scrolling does not wait.
-  new IntersectionObserver((seen) => {
-    if (seen.some((entry) => entry.isIntersecting)) loadMore().catch(() => {});
-  }, { rootMargin: '1200px' }).observe(link);
+  const observer = new IntersectionObserver(async (seen) => {
+    if (!seen.some((entry) => entry.isIntersecting)) return;
+    await loadMore().catch(() => {});
+    observer.unobserve(link);
+    if (link.isConnected && !link.title) observer.observe(link); // asked again: it may still be in sight
+  }, { rootMargin: '1200px' });
+  observer.observe(link);
   link.addEventListener('click', (event) => {
     event.preventDefault();
     loadMore().catch(() => {});
@@ -42,8 +47,8 @@ async function load(limit) {
   try {
     const { entries, next } = await api('GET', `/entries?${query(link.dataset.more, limit)}`);
     if (list !== root()) return; // another page has taken its place
-    const rows = entries.filter((entry) => !find(entry.reference)).map(make);
-    body().append(...rows);
+    const known = byReference();
+    body().append(...entries.filter((entry) => !known.has(entry.reference)).map(make));
     list.dispatchEvent(new CustomEvent('files:rows'));
     advance(link, next);
   } catch (error) {
@@ -85,8 +90,9 @@ export async function refresh() {
   } while (next !== null && seen.length < wanted);
   const present = new Set(seen.map((entry) => entry.reference));
   for (const row of all()) if (!present.has(row.dataset.entry)) row.remove();
+  const known = byReference();
   for (const entry of seen) {
-    const row = find(entry.reference);
+    const row = known.get(entry.reference);
     if (!row || row.dataset.name !== entry.name || row.dataset.modified !== entry.modifiedAt || Number(row.dataset.size) !== (entry.size ?? 0)) place(entry);
   }
   const link = more();

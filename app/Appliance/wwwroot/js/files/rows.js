@@ -9,8 +9,11 @@ export const all = () => [...(body()?.rows ?? [])];
 export const find = (reference) => body()?.querySelector(`[data-entry="${CSS.escape(reference)}"]`) ?? null;
 export const label = (row) => row.dataset.name;
 
+let blank = { of: null, row: null }; // looked for once on each page: there may be thousands of rows to copy
+
 export function make(entry) {
-  const row = root().querySelector('[data-blank]').content.firstElementChild.cloneNode(true);
+  if (blank.of !== root()) blank = { of: root(), row: root().querySelector('[data-blank]').content.firstElementChild };
+  const row = blank.row.cloneNode(true);
   fill(row, entry);
   return row;
 }
