@@ -128,7 +128,7 @@ internal sealed class ZipWriter
             {
                 throw new ArchiveCutException("Whoever asked may not have it any more.");
             }
-            var memory = output.GetMemory(CopyBuffer);
+            var memory = output.GetMemory((int)Math.Min(left, CopyBuffer)); // no more than needed: of many small files each would keep a whole buffer
             var read = await content.ReadAsync(memory[..(int)Math.Min(memory.Length, left)], cancellationToken);
             if (read == 0)
             {
