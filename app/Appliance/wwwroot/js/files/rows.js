@@ -33,6 +33,7 @@ export function fill(row, entry) {
   const link = row.querySelector('.file-name');
   link.href = isFolder ? folderAddress(entry.reference) : panelAddress(entry.reference);
   link.title = entry.name;
+  link.setAttribute('aria-label', entry.name); // in two pieces it would be read as two words
   link.querySelector('.file-stem').textContent = stem;
   link.querySelector('.file-ext').textContent = ending;
   const [folded, column] = row.querySelectorAll('[data-size-text]');
