@@ -57,7 +57,7 @@ public sealed class FilesPanelTests(Chromium chromium)
         await Expect(page.FileRow("text.txt").Locator(".num")).ToHaveTextAsync("11 B");
         await page.CloseTrayAsync();
         await page.GetByRole(AriaRole.Link, new() { Name = "text.txt", Exact = true }).ClickAsync();
-        await page.GetByRole(AriaRole.Link, new() { Name = "Version 1" }).ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Version 1", Exact = true }).ClickAsync();
         await Expect(page.Locator("[data-panel] pre")).ToHaveTextAsync("one");
         await Expect(page.Locator("[data-panel] .notice")).ToContainTextAsync("You see version 1");
         page.Url.ShouldContain("version=1");
@@ -75,7 +75,7 @@ public sealed class FilesPanelTests(Chromium chromium)
         await Expect(question.GetByRole(AriaRole.Button, new() { Name = "Cancel" })).ToBeFocusedAsync();
         await person.ShouldBeAccessibleAsync();
         await question.GetByRole(AriaRole.Button, new() { Name = "Delete version" }).ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Link, new() { Name = "Version 2" })).ToHaveCountAsync(0);
+        await Expect(page.GetByRole(AriaRole.Link, new() { Name = "Version 2", Exact = true })).ToHaveCountAsync(0);
         await Expect(page.Locator(".version")).ToHaveCountAsync(2);
     }
 

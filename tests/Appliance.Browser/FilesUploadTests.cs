@@ -238,7 +238,7 @@ public sealed class FilesUploadTests(Chromium chromium)
 
     private static async Task WholeAsync(IPage page)
     {
-        await Expect(page.FileRow("large.bin")).ToBeVisibleAsync();
+        await Expect(page.FileRow("large.bin")).ToBeVisibleAsync(new() { Timeout = 30_000 });
         var reference = await page.FileRow("large.bin").GetAttributeAsync("data-entry");
         var download = await page.RunAndWaitForDownloadAsync(() => page.EvaluateAsync("address => { location.href = address; }", new Uri(new Uri(page.Url), page.Url.Split('?')[0] + "/../files/" + reference + "/content").ToString()));
         (await File.ReadAllBytesAsync(await download.PathAsync())).AsSpan().SequenceEqual(s_large).ShouldBeTrue();

@@ -96,15 +96,16 @@ async function tellUnfinished(main, input) {
 }
 
 // What is stored appears in the list: by its name soon after, and exactly once all are done (kept beside another, it has another name).
+const AGAIN_MS = [1000, 3000, 9000, 27000]; // the connection that carried the uploads may just have been cut
 let names = [];
 let timer = null;
 whenStored((item, idle) => {
   if (item && (item.folder ?? null) === folder() && item.conflict !== 'keep-both') names.push(item.file.name);
   clearTimeout(timer);
-  timer = setTimeout(() => show(idle), GATHER_MS);
+  timer = setTimeout(() => show(idle, 0), GATHER_MS);
 });
 
-async function show(idle) {
+async function show(idle, attempt) {
   const wanted = names.splice(0, 1000);
   try {
     if (wanted.length > 0 && root()) added((await api('POST', '/entries/lookup', { folder: folder(), names: wanted })).entries);
@@ -113,6 +114,7 @@ async function show(idle) {
     await showUsage();
     announce('All uploads are done');
   } catch {
-    // The files are stored all the same; the list is read anew with the next change.
+    names.push(...wanted);
+    if (attempt < AGAIN_MS.length) timer = setTimeout(() => show(idle, attempt + 1), AGAIN_MS[attempt]);
   }
 }
