@@ -9,6 +9,7 @@ export function showPreview(panel) {
   if (!place) return;
   const give = () => giveUp(place);
   for (const media of place.querySelectorAll('img, audio, video')) {
+    if (media.error) media.load(); // it was parsed in a document that loads nothing (page.js)
     media.addEventListener('error', give);
     if (media.error || (media.tagName === 'IMG' && media.complete && media.naturalWidth === 0)) give();
   }
