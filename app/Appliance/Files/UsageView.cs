@@ -16,7 +16,7 @@ public sealed record UsageView(TeamUsage Usage)
 
     public string Text => string.Create(
         CultureInfo.InvariantCulture,
-        $"{ByteSize.Text(Usage.Bytes)}{(Usage.MaxBytes is { } most ? " of " + ByteSize.Text(most) : "")} · {Usage.Files:N0}{(Usage.MaxFiles is { } many ? $" of {many:N0}" : "")} files");
+        $"{ByteSize.Text(Usage.Bytes)}{(Usage.MaxBytes is { } most ? " of " + ByteSize.Text(most) : "")} · {Usage.Files:N0}{(Usage.MaxFiles is { } many ? $" of {many:N0}" : "")} {(Usage is { Files: 1, MaxFiles: null } ? "file" : "files")}");
 
     private static double Part(long used, long? most) => most switch { null => 0, 0 => 1, { } limit => (double)used / limit };
 }

@@ -12,6 +12,6 @@ export async function showUsage() {
   const meter = place.querySelector('meter');
   if (meter) meter.value = share;
   place.classList.toggle('usage-almost', share >= ALMOST);
-  const files = `${usage.files.toLocaleString('en')}${usage.maxFiles === null ? '' : ` of ${usage.maxFiles.toLocaleString('en')}`} files`;
+  const files = `${usage.files.toLocaleString('en')}${usage.maxFiles === null ? '' : ` of ${usage.maxFiles.toLocaleString('en')}`} ${usage.files === 1 && usage.maxFiles === null ? 'file' : 'files'}`;
   place.querySelector('[data-usage-text]').textContent = `${size(usage.bytes)}${usage.maxBytes === null ? '' : ` of ${size(usage.maxBytes)}`} · ${files}`;
 }
