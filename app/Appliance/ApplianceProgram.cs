@@ -58,6 +58,7 @@ public static class ApplianceProgram
         app.MapPreviews();
         app.MapArchives();
         app.MapFormUploads();
+        app.MapSelection();
         app.MapTus();
         app.MapApiDescription();
         app.MapHealth();

@@ -30,7 +30,7 @@ public sealed class MainJobTests(Chromium chromium)
             new FilePayload { Name = "Opening.wav", MimeType = "audio/wav", Buffer = content },
             new FilePayload { Name = "empty.txt", MimeType = "text/plain", Buffer = [] },
         ]);
-        // When all are in, the list is shown anew.
+        // What is stored appears in the list.
         await Expect(person.Page.Locator("a.file-name[title='Opening.wav']")).ToBeVisibleAsync(new() { Timeout = 20_000 });
         await Expect(person.Page.Locator("a.file-name[title='empty.txt']")).ToBeVisibleAsync();
         await person.ScreenshotAsync("files-uploaded");
