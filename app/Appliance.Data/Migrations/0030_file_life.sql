@@ -39,8 +39,9 @@ create index entries_purge on entries (team_id, purged_at, id) where purged_at i
 -- Which entry has this version, and which uploads go to this folder: the database asks when it removes one of them.
 create index entries_current on entries (current_version_id) where current_version_id is not null;
 create index uploads_folder on uploads (team_id, folder_id) where folder_id is not null;
--- Search: what begins with the text, in order; and what holds it, by trigram.
-create index entries_prefix on entries (team_id, name_key) where deleted_at is null;
+-- Search: what begins with the text, in order; and what holds it, by trigram. The first has operators of its own, so that no listing of one folder
+-- takes it for the order by name and reads through the names of all others.
+create index entries_prefix on entries (team_id, name_key text_pattern_ops) where deleted_at is null;
 create index entries_search on entries using gin (team_id, name_key gin_trgm_ops) with (gin_pending_list_limit = 512) where deleted_at is null;
 -- What happened to one thing.
 create index ledger_entries_subject on ledger_entries (tree, subject, id desc) where subject is not null;
@@ -72,10 +73,10 @@ create function app_search(words text[], most integer)
                 select e.id from gone g join entries e on e.team_id = team and e.parent_id = g.id and e.kind = 'folder'
             ), begins as materialized (
                 select e.id from entries e
-                where e.team_id = team and e.deleted_at is null and e.name_key >= first and e.name_key < first || U&'\+10FFFF'
+                where e.team_id = team and e.deleted_at is null and e.name_key ~>=~ first and e.name_key ~<~ (first || U&'\+10FFFF')
                   and (select bool_and(position(w in e.name_key) > 0) from unnest(words) w)
                   and (e.parent_id is null or e.parent_id not in (select g.id from gone g))
-                order by e.name_key limit most
+                order by e.name_key using ~<~ limit most
             ), holds as materialized (
                 select e.id from entries e
                 where e.team_id = team and e.deleted_at is null and char_length(longest) >= 3 and e.name_key like pattern
