@@ -75,14 +75,15 @@ internal static class ContentResponse
         // Kept by the browser alone, and asked for again each time: membership may have ended.
         headers.CacheControl = new CacheControlHeaderValue { Private = true, NoCache = true };
         response.Headers.AcceptRanges = "bytes";
-        if (Preconditions.Check(request.GetTypedHeaders(), tag, modified) is { } status)
-        {
-            response.StatusCode = status;
-            return false;
-        }
         response.Headers.XContentTypeOptions = "nosniff";
         if (!dress(response, content))
         {
+            return false;
+        }
+        if (Preconditions.Check(request.GetTypedHeaders(), tag, modified) is { } status)
+        {
+            response.StatusCode = status;
+            Undress(response, keepPolicy: status == StatusCodes.Status304NotModified);
             return false;
         }
         response.ContentLength = content.Size;
@@ -102,13 +103,25 @@ internal static class ContentResponse
             case ByteRange.Outcome.Unsatisfiable:
                 response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
                 response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{content.Size}");
-                response.Headers.ContentDisposition = default;
-                response.Headers.ContentSecurityPolicy = default;
-                response.ContentType = null;
                 response.ContentLength = null;
+                Undress(response, keepPolicy: false);
                 return false;
             default:
                 return true;
+        }
+    }
+
+    /// <summary>
+    /// There will be no content. A 304 keeps the policy: a browser puts its headers over those that it stored (RFC 9111 section 3.2), and the pages' own
+    /// policy, which every answer without one gets, knows no sandbox.
+    /// </summary>
+    private static void Undress(HttpResponse response, bool keepPolicy)
+    {
+        response.Headers.ContentDisposition = default;
+        response.ContentType = null;
+        if (!keepPolicy)
+        {
+            response.Headers.ContentSecurityPolicy = default;
         }
     }
 

@@ -125,7 +125,7 @@ public sealed class DirectUploads(
         }
         catch when (!inDoubt)
         {
-            await ForgetAsync(pieces);
+            await objects.RemoveAsync(visit.Team, pieces.Select(p => p.ObjectId.Value), CancellationToken.None);
             throw;
         }
     }
@@ -238,21 +238,6 @@ public sealed class DirectUploads(
         return made is [1]
             ? new ListedEntry(reference, Entry.File, name.Text, name.Key, folder?.Reference, content.Size, content.MediaType, 1, now, now)
             : null;
-    }
-
-    private async Task ForgetAsync(List<Segment> pieces)
-    {
-        try
-        {
-            foreach (var piece in pieces)
-            {
-                await objects.DeleteAsync(piece.TeamId, piece.ObjectId, CancellationToken.None);
-            }
-        }
-        catch (StoreUnavailableException)
-        {
-            // The sweeper finds them.
-        }
     }
 
     private async Task<DirectFile> ReadAsync(TeamVisit visit, Guid version, PlacedFile placed)

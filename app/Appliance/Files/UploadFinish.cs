@@ -68,14 +68,14 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         _ => false,
     };
 
-    /// <summary>Holds the folder in place until the commit, and looks that none above it was deleted.</summary>
+    /// <summary>Keeps the folder's row until the commit, and looks that neither it nor one above it was deleted.</summary>
     private static async Task LockFolderAsync(TeamSession session, Guid? folder, CancellationToken cancellationToken)
     {
         if (folder is null)
         {
             return;
         }
-        await session.SqlAsync<Guid>($"""select id as "Value" from entries where team_id = app_team() and id = {folder} for share""", cancellationToken);
+        await session.SqlAsync<Guid>($"""select id as "Value" from entries where team_id = app_team() and id = {folder} for key share""", cancellationToken);
         var live = await session.SqlAsync<bool>(
             $"""
             with recursive up as (

@@ -187,7 +187,7 @@ public sealed class ListingTests(ApplianceHost host) : IClassFixture<ApplianceHo
     public async Task A_search_that_is_too_long_or_empty_is_refused()
     {
         var (person, _, files) = await BeginAsync();
-        foreach (var q in new[] { "", "   ", new string('a', 201), new string('ä', 1500) })
+        foreach (var q in new[] { "", "   ", new string('a', 201), new string('ä', 500) })
         {
             await files.RefusedAsync(HttpMethod.Get, "/search?q=" + Uri.EscapeDataString(q), null, HttpStatusCode.BadRequest, "bad-search");
         }

@@ -38,7 +38,7 @@ public sealed class MillionFiles() : ApplianceHost(null, null, null), IAsyncLife
         await Person.SignInAgainAsync(this);
     }
 
-    /// <summary>What the database planned and did while something was asked.</summary>
+    /// <summary>What the database planned and did for the statements that tell of entries, while something was asked.</summary>
     public async Task<string> PlansAsync(Func<Task> ask)
     {
         var from = new FileInfo(Cluster.Log).Length;
@@ -46,7 +46,9 @@ public sealed class MillionFiles() : ApplianceHost(null, null, null), IAsyncLife
         await using var log = new FileStream(Cluster.Log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         log.Position = from;
         using var reader = new StreamReader(log);
-        return await reader.ReadToEndAsync();
+        // The way up from the folder is a statement of its own, short whatever is in it.
+        var plans = (await reader.ReadToEndAsync()).Split("LOG:  duration:").Where(p => p.Contains("name_key", StringComparison.Ordinal) && !p.Contains("as start, id", StringComparison.Ordinal));
+        return string.Concat(plans);
     }
 
     private async Task FillAsync()
@@ -114,8 +116,8 @@ public sealed class MillionFilesTests(MillionFiles host) : IClassFixture<Million
     }
 
     [Theory]
-    [InlineData("take 77777", 11)]
-    [InlineData("interview 99999", 2)]
+    [InlineData("take 77777", 19)]
+    [InlineData("interview 99999", 1)]
     [InlineData("harbour", 50)]
     [InlineData("take wav", 50)]
     [InlineData("nothing here", 0)]

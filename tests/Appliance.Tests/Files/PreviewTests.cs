@@ -42,6 +42,35 @@ public sealed class PreviewTests(SignInHost host) : IClassFixture<SignInHost>
     }
 
     [Fact]
+    public async Task What_a_browser_kept_keeps_its_sandbox_when_it_asks_again()
+    {
+        using var anna = await Person.NewAsync(host);
+        var path = await UploadAsync(anna, "x.png", s_png);
+        foreach (var address in new[] { path, path.Replace("/preview", "/content", StringComparison.Ordinal) })
+        {
+            using var first = await anna.Http.GetAsync(address);
+            using var request = new HttpRequestMessage(HttpMethod.Get, address) { Headers = { IfNoneMatch = { first.Headers.ETag! } } };
+            using var again = await anna.Http.SendAsync(request);
+            again.StatusCode.ShouldBe(HttpStatusCode.NotModified);
+            // A 304's headers go over those that were stored.
+            foreach (var header in new[] { "Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options", "Cross-Origin-Resource-Policy", "Referrer-Policy", "Cache-Control" })
+            {
+                again.Headers.GetValues(header).ShouldBe(first.Headers.GetValues(header), $"{address} {header}");
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_PDF_is_for_the_viewer_and_is_saved_by_who_opens_its_address()
+    {
+        using var anna = await Person.NewAsync(host);
+        using var answer = await anna.Http.GetAsync(await UploadAsync(anna, "x.pdf", "%PDF-1.7\n"u8.ToArray()));
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        answer.Content.Headers.ContentType!.ToString().ShouldBe("application/pdf");
+        answer.Content.Headers.ContentDisposition!.DispositionType.ShouldBe("attachment");
+    }
+
+    [Fact]
     public async Task Text_of_every_kind_is_plain_and_only_up_to_a_mebibyte()
     {
         using var anna = await Person.NewAsync(host);

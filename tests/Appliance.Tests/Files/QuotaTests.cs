@@ -28,7 +28,7 @@ public sealed class QuotaTests(ApplianceHost host) : IClassFixture<ApplianceHost
         return (person, team, new FilesClient(person, team));
     }
 
-    private Task LimitAsync(string team, long? bytes, long? files) => host.Cluster.SuperuserAsync(host.Settings.DatabaseName,
+    private Task<object?> LimitAsync(string team, long? bytes, long? files) => host.Cluster.SuperuserAsync(host.Settings.DatabaseName,
         $"""
         insert into team_usage (team_id, max_bytes, max_files) select id, {Sql(bytes)}, {Sql(files)} from teams where reference = '{team}'
         on conflict (team_id) do update set max_bytes = excluded.max_bytes, max_files = excluded.max_files
@@ -146,8 +146,9 @@ public sealed class QuotaTests(ApplianceHost host) : IClassFixture<ApplianceHost
         var token = await ApiClient.TokenAsync(host, person.Id);
         using var client = new TcpClient();
         await client.ConnectAsync(IPAddress.Loopback, host.Settings.Origin.Port);
-        await using var tls = new SslStream(client.GetStream(), false, (_, _, _, _) => true);
-        await tls.AuthenticateAsClientAsync("localhost");
+        await using var tls = new SslStream(client.GetStream());
+        using var handler = host.Handler();
+        await tls.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { TargetHost = "localhost", CertificateChainPolicy = handler.SslOptions.CertificateChainPolicy });
         await tls.WriteAsync(Encoding.ASCII.GetBytes(
             $"POST {files.Base}{FilesClient.FilePath("big")} HTTP/1.1\r\nHost: {host.Settings.Origin.Authority}\r\nContent-Length: {length}\r\n{expect}Authorization: Bearer {token}\r\n\r\n"));
         // Not a byte of the body was sent, nor asked for.
