@@ -50,7 +50,9 @@ public static class ApplianceProgram
         app.MapAssets();
         app.MapSignIn();
         app.MapTeams();
+        app.MapTeamsApi();
         app.MapDownloads();
+        app.MapPreviews();
         app.MapFormUploads();
         app.MapTus();
         app.MapHealth();

@@ -23,6 +23,8 @@ internal sealed class UploadIntake(
     private ObjectId _writing;
     private long _began;
     private bool _inDoubt;
+    private byte[]? _head = upload.Received == 0 ? new byte[MediaTypes.HeadBytes] : null;
+    private int _headLength;
 
     /// <summary>Whether the body came to its own end.</summary>
     public bool IsWhole { get; private set; }
@@ -85,6 +87,7 @@ internal sealed class UploadIntake(
     // The body's own token ends the reading only: what was read is brought to safety, whatever becomes of the client.
     private async Task WriteAsync(ReadOnlySequence<byte> bytes, bool keep)
     {
+        Look(bytes);
         foreach (var part in bytes)
         {
             var rest = part;
@@ -105,6 +108,17 @@ internal sealed class UploadIntake(
                     }
                 }
             }
+        }
+    }
+
+    /// <summary>Keeps the content's first bytes, until they are committed: what they say decides what it is served as.</summary>
+    private void Look(ReadOnlySequence<byte> bytes)
+    {
+        if (_head is not null && _headLength < _head.Length)
+        {
+            var more = bytes.Slice(0, Math.Min(bytes.Length, _head.Length - _headLength));
+            more.CopyTo(_head.AsSpan(_headLength));
+            _headLength += (int)more.Length;
         }
     }
 
@@ -138,10 +152,15 @@ internal sealed class UploadIntake(
         {
             return;
         }
+        if (_head is not null)
+        {
+            upload.MediaType = MediaTypes.Of(_head.AsSpan(0, _headLength));
+            _head = null;
+        }
         await using var session = await database.ForTeamAsync(upload.TeamId, upload.UserId, CancellationToken.None);
         if (await session.ExecuteAsync(
             $"""
-            update uploads set received = {_taken}, expires_at = {time.GetUtcNow() + limits.UploadLifetime}
+            update uploads set received = {_taken}, media_type = {upload.MediaType}, expires_at = {time.GetUtcNow() + limits.UploadLifetime}
             where team_id = app_team() and id = {upload.Id} and user_id = app_user() and received = {_committed} and finished_at is null
             """, CancellationToken.None) == 0)
         {

@@ -74,6 +74,7 @@ public sealed class Uploads
             Received = 0,
             CreatedAt = now,
             ExpiresAt = now + _limits.UploadLifetime,
+            MediaType = length == 0 ? MediaTypes.Of([]) : null,
         };
         await UploadFinish.RequireNameForFileAsync(session, upload, cancellationToken);
         session.Add(upload);
@@ -249,7 +250,7 @@ public sealed class Uploads
         (await session.SqlAsync<Row>(
             $"""
             select id as "Id", team_id as "TeamId", user_id as "UserId", reference as "Reference", folder_id as "FolderId", name as "Name", name_key as "NameKey", length as "Length",
-                   received as "Received", created_at as "CreatedAt", expires_at as "ExpiresAt", finished_at as "FinishedAt"
+                   received as "Received", created_at as "CreatedAt", expires_at as "ExpiresAt", finished_at as "FinishedAt", media_type as "MediaType"
             from uploads where team_id = app_team() and reference = {reference} and user_id = app_user()
             """, cancellationToken)).SingleOrDefault()?.ToUpload();
 
@@ -258,7 +259,7 @@ public sealed class Uploads
 
     private sealed record Row(
         Guid Id, Guid TeamId, Guid UserId, string Reference, Guid? FolderId, string Name, string NameKey, long Length, long Received,
-        DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, DateTimeOffset? FinishedAt)
+        DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, DateTimeOffset? FinishedAt, string? MediaType)
     {
         public Upload ToUpload() => new()
         {
@@ -274,6 +275,7 @@ public sealed class Uploads
             CreatedAt = CreatedAt,
             ExpiresAt = ExpiresAt,
             FinishedAt = FinishedAt,
+            MediaType = MediaType,
         };
     }
 }

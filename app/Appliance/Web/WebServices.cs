@@ -1,5 +1,6 @@
 using Appliance.Objects;
 using Appliance.Vault;
+using Appliance.Web.Api;
 using Appliance.Web.Errors;
 using Appliance.Web.Metrics;
 using Microsoft.AspNetCore.Authorization;
@@ -54,6 +55,7 @@ public static class WebServices
         });
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
         services.AddRateLimits(settings.Limits);
+        services.AddApi();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
         services.AddSingleton<Readiness>();
