@@ -197,3 +197,20 @@ create index api_tokens_user on api_tokens (user_id);
 grant select, insert, update, delete on api_tokens to appliance_app;
 
 grant delete on entries, versions to appliance_app;
+
+-- Speed. Functions in PL/pgSQL keep their plans for as long as a connection lives; one in SQL is planned anew for every query that asks a policy.
+create or replace function app_may_enter() returns boolean language plpgsql stable parallel safe security definer set search_path = public, pg_temp
+    as $$
+    begin
+        return app_team() is not null and (app_user() = '00000000-0000-0000-0000-000000000000'
+            or exists (select from memberships where team_id = app_team() and user_id = app_user()));
+    end $$;
+
+-- How a session says which team and who, until its transaction ends. A procedure, so that it can go before any query in one round trip.
+create procedure app_enter(team uuid, person uuid) language plpgsql
+    as $$
+    begin
+        perform set_config('app.team', coalesce(team::text, ''), true), set_config('app.person', coalesce(person::text, ''), true);
+    end $$;
+revoke all on procedure app_enter(uuid, uuid) from public;
+grant execute on procedure app_enter(uuid, uuid) to appliance_app;
