@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Files;
+using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
@@ -51,6 +52,7 @@ public static class ApplianceProgram
         app.MapSignIn();
         app.MapTeams();
         app.MapTeamsApi();
+        app.MapFilesApi();
         app.MapDownloads();
         app.MapPreviews();
         app.MapFormUploads();

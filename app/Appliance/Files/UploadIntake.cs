@@ -12,7 +12,8 @@ namespace Appliance.Files;
 /// and nonce; it is completed (durable), then its row is committed, then it counts. Memory: the body's pipe and one sealing buffer.
 /// </summary>
 internal sealed class UploadIntake(
-    Database database, SealedObjects objects, UploadFinish finish, TimeProvider time, FileLimits limits, Upload upload, Origin origin) : IAsyncDisposable
+    Database database, SealedObjects objects, UploadFinish finish, TimeProvider time, FileLimits limits, Upload upload, OnFile? onFile, Origin origin)
+    : IAsyncDisposable
 {
     /// <summary>Completed objects whose rows are not committed yet: at most one, but with a checksum all of the request's.</summary>
     private readonly List<Segment> _pending = [];
@@ -28,6 +29,9 @@ internal sealed class UploadIntake(
 
     /// <summary>Whether the body came to its own end.</summary>
     public bool IsWhole { get; private set; }
+
+    /// <summary>The file that it has become, once the last byte is committed.</summary>
+    public PlacedFile? Placed { get; private set; }
 
     /// <summary>Takes the body to its end and answers where the upload stands.</summary>
     /// <param name="body">The bytes; left where they were not taken.</param>
@@ -172,13 +176,14 @@ internal sealed class UploadIntake(
         }
         await session.SaveAsync(CancellationToken.None);
         UploadException? cannotFinish = null;
+        PlacedFile? placed = null;
         if (finishes)
         {
             try
             {
-                await finish.FinishAsync(session, upload, origin, CancellationToken.None);
+                placed = await finish.FinishAsync(session, upload, onFile, origin, CancellationToken.None);
             }
-            catch (UploadException refused) when (refused.Problem == UploadProblem.CannotFinish)
+            catch (UploadException refused) when (refused.Problem is UploadProblem.CannotFinish or UploadProblem.Changed)
             {
                 cannotFinish = refused; // the bytes are kept all the same
             }
@@ -188,6 +193,7 @@ internal sealed class UploadIntake(
         _inDoubt = false;
         _pending.Clear();
         _committed = _taken;
+        Placed = placed;
         if (cannotFinish is not null)
         {
             throw cannotFinish;

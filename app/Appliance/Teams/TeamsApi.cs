@@ -1,3 +1,4 @@
+using Appliance.Files;
 using Appliance.SignIn;
 using Appliance.SignIn.Tokens;
 using Appliance.Web;
@@ -11,7 +12,7 @@ public sealed record TeamAnswer(string Reference, string Name, string Role);
 
 public sealed record TeamsAnswer(IReadOnlyList<TeamAnswer> Teams);
 
-/// <summary>What a team stores: bytes of all versions, the trash included, and files. A limit of null is none.</summary>
+/// <summary>What a team stores: bytes of all versions, the trash included, and files, each with what uploads under way have announced. A limit of null is none.</summary>
 public sealed record UsageAnswer(long Bytes, long Files, long? MaxBytes, long? MaxFiles);
 
 public sealed record TeamDetailsAnswer(string Reference, string Name, string Role, int Members, UsageAnswer Usage);
@@ -33,25 +34,17 @@ public static class TeamsApi
         return TypedResults.Ok(new TeamsAnswer([.. mine.Where(t => only is null || t.Id == only.Value.Value).Select(t => new TeamAnswer(t.Reference, t.Name, t.Role))]));
     }
 
-    private static async Task<Results<Ok<TeamDetailsAnswer>, StatusCodeHttpResult>> FindAsync(HttpContext context, string team, TeamAccess access)
+    private static async Task<Results<Ok<TeamDetailsAnswer>, StatusCodeHttpResult>> FindAsync(HttpContext context, string team, TeamAccess access, Quota quota)
     {
         await using var visit = await access.EnterAsync(team, context.User, context.RequestAborted);
         if (visit is null)
         {
             return TypedResults.StatusCode(StatusCodes.Status404NotFound);
         }
-        var counted = (await visit.Session.SqlAsync<Counted>(
-            $"""
-            select (select count(*)::int from memberships where team_id = app_team()) as "Members",
-                   coalesce(u.bytes, 0) + coalesce(c.bytes, 0) as "Bytes", coalesce(u.files, 0) + coalesce(c.files, 0) as "Files",
-                   u.max_bytes as "MaxBytes", u.max_files as "MaxFiles"
-            from (select sum(bytes)::bigint as bytes, sum(files)::bigint as files from usage_changes where team_id = app_team()) c
-            left join team_usage u on u.team_id = app_team()
-            """, context.RequestAborted)).Single();
+        var members = (await visit.Session.SqlAsync<int>($"""select count(*)::int as "Value" from memberships where team_id = app_team()""", context.RequestAborted)).Single();
+        var usage = await quota.UsageAsync(visit, context.RequestAborted);
         return TypedResults.Ok(new TeamDetailsAnswer(
-            visit.Reference, visit.Name, visit.IsOwner ? Membership.Owner : Membership.Member, counted.Members,
-            new UsageAnswer(counted.Bytes, counted.Files, counted.MaxBytes, counted.MaxFiles)));
+            visit.Reference, visit.Name, visit.IsOwner ? Membership.Owner : Membership.Member, members,
+            new UsageAnswer(usage.Bytes, usage.Files, usage.MaxBytes, usage.MaxFiles)));
     }
-
-    private sealed record Counted(int Members, long Bytes, long Files, long? MaxBytes, long? MaxFiles);
 }

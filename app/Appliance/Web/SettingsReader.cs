@@ -49,6 +49,8 @@ internal sealed class SettingsReader
             DatabaseName = Text("DATABASE_NAME") ?? defaults.DatabaseName,
             Objects = Objects(data),
             MaxFileGibibytes = Number("MAX_FILE_GIB", defaults.MaxFileGibibytes, 1, 1024),
+            TeamQuotaGibibytes = NumberOrNone("TEAM_QUOTA_GIB", 1, 1 << 20),
+            TeamQuotaFiles = NumberOrNone("TEAM_QUOTA_FILES", 1, 1_000_000_000),
             Limits = defaults.Limits with
             {
                 Connections = Number("MAX_CONNECTIONS", defaults.Limits.Connections, 16, 1_000_000),
@@ -175,6 +177,7 @@ internal sealed class SettingsReader
         var perSecond = Number(name, (int)otherwise.PerSecond, 1, 1_000_000);
         return new RequestRate((int)(otherwise.Burst / otherwise.PerSecond * perSecond), perSecond);
     }
+    private int? NumberOrNone(string name, int least, int most) => Text(name) is null ? null : Number(name, least, least, most);
 
     private bool YesNo(string name, bool otherwise)
     {
