@@ -72,8 +72,7 @@ public sealed class SealedWriter : IAsyncDisposable
     {
         Enter();
         await SealAsync(_plain.AsMemory(0, _plainLength), last: true, cancellation);
-        await FlushAsync(cancellation);
-        await _write.CompleteAsync(cancellation);
+        await _write.CompleteAsync(_sealed.AsMemory(0, _sealedLength), cancellation);
         _state = State.Completed;
     }
 

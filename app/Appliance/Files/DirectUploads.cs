@@ -106,7 +106,10 @@ public sealed class DirectUploads(
             Conflict = announced.Conflict,
         };
         var isNew = await UploadFinish.RequireNameAsync(session, probe, cancellationToken);
-        Quota.Require(await quota.UsageAsync(visit, cancellationToken), announced.Length, isNew ? 1 : 0);
+        if (await quota.HasLimitsAsync(session, cancellationToken))
+        {
+            Quota.Require(await quota.UsageAsync(visit, cancellationToken), announced.Length, isNew ? 1 : 0);
+        }
         return (folder, isNew);
     }
 

@@ -38,11 +38,11 @@ public sealed class Quota(Settings settings)
     public async Task RequireRoomAsync(TeamSession session, long bytes, long files, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(session);
-        var usage = await ReadAsync(session, cancellationToken);
-        if (usage is { MaxBytes: null, MaxFiles: null })
+        if (!await HasLimitsAsync(session, cancellationToken))
         {
             return;
         }
+        var usage = await ReadAsync(session, cancellationToken);
         Require(usage, bytes, files);
         if (bytes <= SmallBytes && usage.IsFarFromLimits)
         {
@@ -57,6 +57,15 @@ public sealed class Quota(Settings settings)
         }
         await LockAsync(session, cancellationToken);
         Require(await ReadAsync(session, cancellationToken), bytes, files);
+    }
+
+    /// <summary>Whether the team is limited at all. Where it is not, nobody need count what it has.</summary>
+    internal async Task<bool> HasLimitsAsync(TeamSession session, CancellationToken cancellationToken)
+    {
+        var own = await session.SqlAsync<OwnLimits>(
+            $"""select max_bytes as "MaxBytes", max_files as "MaxFiles" from team_usage where team_id = app_team()""", cancellationToken);
+        var (bytes, files) = own is [var row] ? (row.MaxBytes, row.MaxFiles) : (null, null);
+        return Limit(bytes, settings.TeamQuotaGibibytes) is not null || Limit(files, settings.TeamQuotaFiles) is not null;
     }
 
     /// <summary>Where it can be seen already that there is no room. Holds nothing.</summary>
@@ -128,6 +137,8 @@ public sealed class Quota(Settings settings)
             ? $"This team may store {ByteSize.Text(most)} and has {ByteSize.Text(usage.Bytes)}; {ByteSize.Text(bytes)} more do not fit. {Advice}"
             : string.Create(CultureInfo.InvariantCulture, $"This team may store {usage.MaxFiles:#,0} files and has {usage.Files:#,0}. {Advice}");
     }
+
+    private sealed record OwnLimits(long? MaxBytes, long? MaxFiles);
 
     private sealed record Counted(long Bytes, long Files, long? MaxBytes, long? MaxFiles);
 }

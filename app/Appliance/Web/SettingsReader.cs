@@ -177,6 +177,7 @@ internal sealed class SettingsReader
         var perSecond = Number(name, (int)otherwise.PerSecond, 1, 1_000_000);
         return new RequestRate((int)(otherwise.Burst / otherwise.PerSecond * perSecond), perSecond);
     }
+
     private int? NumberOrNone(string name, int least, int most) => Text(name) is null ? null : Number(name, least, least, most);
 
     private bool YesNo(string name, bool otherwise)
