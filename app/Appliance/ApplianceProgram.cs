@@ -7,6 +7,7 @@ using Appliance.SignIn.SecurityKeys;
 using Appliance.Teams;
 using Appliance.Tus;
 using Appliance.Web;
+using Appliance.Web.Api;
 using Appliance.Web.Metrics;
 
 namespace Appliance;
@@ -55,8 +56,10 @@ public static class ApplianceProgram
         app.MapFilesApi();
         app.MapDownloads();
         app.MapPreviews();
+        app.MapArchives();
         app.MapFormUploads();
         app.MapTus();
+        app.MapApiDescription();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);

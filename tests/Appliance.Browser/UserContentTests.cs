@@ -48,7 +48,7 @@ public sealed class UserContentTests(Chromium chromium)
     {
         await using var person = await SignedInAsync("content.hostile");
         // What the policies stop is what this is about.
-        person.Expected.AddRange(["Content Security Policy", "Refused to", "415", "404", "violates", "MIME type", "net::ERR", "sandbox", "Failed to load", "X-Frame-Options", "frame-ancestors"]);
+        person.Expected.AddRange(["Content Security Policy", "TrustedScriptURL", "Refused to", "415", "404", "violates", "MIME type", "net::ERR", "sandbox", "Failed to load", "X-Frame-Options", "frame-ancestors"]);
         var page = person.Page;
         var dialogs = new List<string>();
         var calls = new List<string>();
@@ -134,6 +134,7 @@ public sealed class UserContentTests(Chromium chromium)
               window.states = [];
               const place = document.createElement('div');
               place.id = 'preview';
+              place.style.cssText = 'position: fixed; inset: 0; display: grid; z-index: 99';
               document.body.append(place);
               mount(place, address, 1000, { name: 'talk.pdf', onState: (s) => window.states.push(s) });
               window.postMessage({ type: 'failed', reason: 'broken' }); // somebody else's word is not taken

@@ -48,7 +48,7 @@ public static class WebServices
         });
         services.Configure<FormOptions>(form =>
         {
-            form.ValueCountLimit = 256;
+            form.ValueCountLimit = 2048; // the entries that were chosen for an archive
             form.KeyLengthLimit = 256;
             form.ValueLengthLimit = 64 << 10;
             form.MultipartBodyLengthLimit = settings.Limits.Body;
@@ -56,6 +56,7 @@ public static class WebServices
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
         services.AddRateLimits(settings.Limits);
         services.AddApi();
+        services.AddApiDescription();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
         services.AddSingleton<Readiness>();

@@ -63,16 +63,16 @@ async function show(wanted) {
   canvas.width = Math.floor(viewport.width);
   canvas.height = Math.floor(viewport.height);
   canvas.setAttribute('aria-label', place.textContent);
-  drawing = page.render({ canvas, viewport, annotationMode: 0 });
+  const text = await page.getTextContent();
+  if (number !== wanted) return;
+  words.textContent = text.items.map((item) => item.str + (item.hasEOL ? '\n' : '')).join('');
+  drawing = page.render({ canvas, viewport, annotationMode: 0 }); // goes on when the frame is in view
   try {
     await drawing.promise;
   } catch (error) {
     if (error?.name === 'RenderingCancelledException') return;
     throw error;
   }
-  const text = await page.getTextContent();
-  if (number !== wanted) return;
-  words.textContent = text.items.map((item) => item.str + (item.hasEOL ? '\n' : '')).join('');
   tell({ type: 'shown', page: wanted, pages: pdf.numPages });
 }
 
