@@ -93,6 +93,8 @@ public sealed class AttestationTests(SecurityKeyHost host, AnyAttestationHost an
         ["key: EdDSA, which is not offered"] = (Plain with { PublicKey = Ed25519Key() }, Plain),
         ["key: RSA under ES256's number"] = (Plain with { PublicKey = RsaKey(-7, 2048) }, Plain),
         ["key: RSA of 1024 bits"] = (Plain with { PublicKey = RsaKey(-257, 1024) }, Plain),
+        ["key: RSA with exponent 1"] = (Plain with { PublicKey = RsaKey(-257, 2048, [1]) }, Plain),
+        ["key: RSA with exponent 1 in two bytes"] = (Plain with { PublicKey = RsaKey(-257, 2048, [0, 1]) }, Plain),
         ["key: RSA with SHA-1"] = (Plain with { PublicKey = RsaKey(-65535, 2048) }, Plain),
         ["key: with its private half"] = (Plain with { PublicKey = PrivateKey() }, Plain),
         ["credential id: empty"] = (Plain with { CredentialId = [] }, Plain),
@@ -207,13 +209,13 @@ public sealed class AttestationTests(SecurityKeyHost host, AnyAttestationHost an
         w.WriteByteString(new byte[32]);
     }, 4);
 
-    private static byte[] RsaKey(int algorithm, int bits)
+    private static byte[] RsaKey(int algorithm, int bits, byte[]? exponent = null)
     {
         using var rsa = RSA.Create(bits);
-        return RsaKey(algorithm, rsa);
+        return RsaKey(algorithm, rsa, exponent);
     }
 
-    private static byte[] RsaKey(int algorithm, RSA rsa)
+    private static byte[] RsaKey(int algorithm, RSA rsa, byte[]? exponent = null)
     {
         var parameters = rsa.ExportParameters(false);
         return SoftwareAuthenticator.Map(w =>
@@ -223,7 +225,7 @@ public sealed class AttestationTests(SecurityKeyHost host, AnyAttestationHost an
             w.WriteInt32(-1);
             w.WriteByteString(parameters.Modulus!);
             w.WriteInt32(-2);
-            w.WriteByteString(parameters.Exponent!);
+            w.WriteByteString(exponent ?? parameters.Exponent!);
         }, 4);
     }
 }

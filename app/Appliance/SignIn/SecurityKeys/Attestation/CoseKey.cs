@@ -112,7 +112,8 @@ internal sealed class CoseKey
         {
             throw new AttestationException("Public key: RSA of 2048 to 4096 bits.");
         }
-        if (exponent.Length is < 1 or > 4 || (exponent[^1] & 1) == 0 || exponent is [1])
+        // RFC 8230 §4: as few bytes as there can be. 1 in more of them would still be 1, and every signature right.
+        if (exponent.Length is < 1 or > 4 || exponent[0] == 0 || (exponent[^1] & 1) == 0 || exponent is [1])
         {
             throw new AttestationException("Public key: not an RSA exponent.");
         }
