@@ -6,7 +6,7 @@ namespace Appliance.Benchmarks;
 
 /// <summary>
 /// For tests/load: sets up the first owner of a running appliance as a person would, through the printed link with a security key in
-/// software, makes teams, and prints what a client needs as shell assignments.
+/// software, makes teams and a token, and prints what a client needs as shell assignments.
 /// Whom to trust is told in SSL_CERT_FILE.
 /// </summary>
 internal sealed partial class LoadPerson : IDisposable
@@ -39,9 +39,8 @@ internal sealed partial class LoadPerson : IDisposable
             var made = await person.SendAsync("/teams", ("Name", team));
             Console.WriteLine($"TEAM_{team.ToUpperInvariant()}={made.Headers.Location!.ToString().Split('/')[2]}");
         }
-        await person.HtmlAsync("/teams");
-        Console.WriteLine($"COOKIE='{person._cookies.GetCookieHeader(person._origin)}'");
-        Console.WriteLine($"CSRF='{person._csrf}'");
+        using var token = await person.SendAsync("/account/tokens/new", ("Name", "load"), ("Kind", "token"), ("Team", ""), ("May", "write"), ("Days", "7"));
+        Console.WriteLine($"TOKEN={Secret().Match(await token.Content.ReadAsStringAsync()).Groups["value"].Value}");
     }
 
     public void Dispose() => _http.Dispose();
@@ -83,6 +82,9 @@ internal sealed partial class LoadPerson : IDisposable
 
     [GeneratedRegex("<meta name=\"csrf\" content=\"(?<value>[^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex Csrf();
+
+    [GeneratedRegex("<code id=\"secret\">(?<value>[^<]+)</code>", RegexOptions.None, 5000)]
+    private static partial Regex Secret();
 
     [GeneratedRegex("data-options=\"(?<value>[^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex Options();

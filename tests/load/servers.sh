@@ -84,7 +84,7 @@ make_person() {
   link=$(grep -o 'https://[^ ]*/set-up/[^ ]*' "$work/appliance.out" | head -1)
   dotnet "$repository/tests/Appliance.Benchmarks/bin/Release/net10.0/Appliance.Benchmarks.dll" prepare "$link" Load Lists Archive >"$work/person.sh"
   source "$work/person.sh"
-  printf 'Cookie: %s\nRequestVerificationToken: %s\n' "$COOKIE" "$CSRF" >"$work/headers"
+  printf 'Authorization: Bearer %s\n' "$TOKEN" >"$work/headers"
 }
 
 start_nginx() {

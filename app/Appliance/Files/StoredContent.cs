@@ -31,7 +31,7 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, 
     }
 
     /// <summary>
-    /// As <see cref="FindAsync"/>, with all its segments in order, in one round trip: what a download asks. Row-level security answers with
+    /// As <see cref="FindAsync"/>, with all its segments in order, in one round trip: what a download asks. The database answers with
     /// nothing where the person is no member of the team.
     /// </summary>
     public static async Task<(StoredContent Content, IReadOnlyList<StoredSegment> Segments)?> ReadAsync(
@@ -45,18 +45,7 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, 
         var segments = await database.ReadAsync(
             team, person,
             $"""
-            with recursive up as (
-                select e.id, e.parent_id, e.deleted_at, e.name, e.current_version_id, 0 as depth from entries e where e.team_id = app_team() and e.reference = {entry}
-                union all
-                select e.id, e.parent_id, e.deleted_at, null::text, null::uuid, up.depth + 1
-                from up join entries e on e.team_id = app_team() and e.id = up.parent_id where up.depth <= {Folders.MaxDepth}
-            )
-            select v.id, v.content_id, f.name, v.size, v.media_type, v.created_at, s.start, s.length, s.object_id
-            from up f join versions v on v.team_id = app_team() and v.entry_id = f.id
-                 and case when {version}::integer is null then v.id = f.current_version_id else v.number = {version}::integer end
-            left join segments s on s.team_id = app_team() and s.content_id = v.content_id
-            where f.depth = 0 and (select bool_and(deleted_at is null) from up)
-            order by s.start
+            select version_id, content_id, name, size, media_type, created_at, start, length, object_id from app_content({entry}, {version}::integer)
             """,
             row =>
             {
