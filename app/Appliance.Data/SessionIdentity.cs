@@ -1,37 +1,32 @@
 using System.Data.Common;
 using Appliance.Vault;
 using Microsoft.EntityFrameworkCore.Diagnostics;
-using Npgsql;
-using NpgsqlTypes;
 
 namespace Appliance.Data;
 
 /// <summary>Who a session is, until the database has been told.</summary>
 internal sealed class SessionIdentity(TeamId? team, UserId? user)
 {
-    /// <summary>A procedure answers with no rows, so that it can go before any query; and its text is always the same, so that it is planned once.</summary>
-    public const string Sql = "call app_enter(@app_team, @app_person);";
-
-    /// <summary>The two parameters of <see cref="Sql"/>, once; null afterwards, or where there is nothing to set.</summary>
-    public NpgsqlParameter[]? Take()
+    /// <summary>
+    /// The settings as SQL, once; empty afterwards, or where there is nothing to set. SET takes no parameters; a UUID printed
+    /// by us cannot hold a quote.
+    /// </summary>
+    public string TakeSql()
     {
         if (Told)
         {
-            return null;
+            return "";
         }
         Told = true;
-        return team is null && user is null ? null : [Parameter("app_team", team?.Value), Parameter("app_person", user?.Value)];
+        return (team is { } t ? $"set local app.team = '{t.Value:D}';" : "") + (user is { } u ? $"set local app.person = '{u.Value:D}';" : "");
     }
 
     public bool Told { get; private set; }
-
-    private static NpgsqlParameter Parameter(string name, Guid? value) =>
-        new(name, NpgsqlDbType.Uuid) { Value = value is { } id ? id : DBNull.Value };
 }
 
 /// <summary>
-/// Tells the database team and user in the same round trip as the session's first query: the call goes before it in one
-/// batch. EF's own SaveChanges counts the statements of its batch, so before that they go alone.
+/// Tells the database team and user in the same round trip as the session's first query: the two SET LOCAL statements go
+/// before it in one batch. EF's own SaveChanges counts the statements of its batch, so before that they go alone.
 /// </summary>
 internal sealed class SessionIdentityInterceptor : DbCommandInterceptor
 {
@@ -73,7 +68,8 @@ internal sealed class SessionIdentityInterceptor : DbCommandInterceptor
         {
             return;
         }
-        if (identity.Take() is not { } parameters)
+        var sql = identity.TakeSql();
+        if (sql.Length == 0)
         {
             return;
         }
@@ -81,16 +77,14 @@ internal sealed class SessionIdentityInterceptor : DbCommandInterceptor
         {
             await using var alone = command.Connection!.CreateCommand();
             alone.Transaction = command.Transaction;
-            alone.CommandText = SessionIdentity.Sql;
-            alone.Parameters.AddRange(parameters);
+#pragma warning disable CA2100 // the text holds nothing but UUIDs that we printed
+            alone.CommandText = sql;
             await alone.ExecuteNonQueryAsync(cancellationToken);
         }
         else
         {
-#pragma warning disable CA2100 // a constant before EF's own text
-            command.CommandText = SessionIdentity.Sql + command.CommandText;
+            command.CommandText = sql + command.CommandText;
 #pragma warning restore CA2100
-            command.Parameters.AddRange(parameters);
         }
     }
 

@@ -14,7 +14,10 @@ asked_of() {
 # What autovacuum does within a minute on a living system: a table that was empty a moment ago is planned for as such.
 analyze() { as "$database_user" psql -qX -h "$socket" -U postgres -d appliance -c analyze >/dev/null; }
 
-curl_to() { curl -sS --fail --http1.1 --max-time 120 --cacert "$SSL_CERT_FILE" -H 'Expect:' -o "${LOAD_OUT:-/dev/null}" "$@"; }
+curl_to() {
+  [[ " $* " == *' -o '* ]] || set -- "$@" -o /dev/null
+  curl -sS --fail --http1.1 --max-time 120 --cacert "$SSL_CERT_FILE" -H 'Expect:' "$@"
+}
 
 # seconds COMMAND…   three times; answers the median
 seconds() {

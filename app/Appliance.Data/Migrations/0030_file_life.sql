@@ -209,15 +209,6 @@ create or replace function app_may_enter() returns boolean language plpgsql stab
             or exists (select from memberships where team_id = app_team() and user_id = app_user()));
     end $$;
 
--- How a session says which team and who, until its transaction ends. A procedure, so that it can go before any query in one round trip.
-create procedure app_enter(team uuid, person uuid) language plpgsql
-    as $$
-    begin
-        perform set_config('app.team', coalesce(team::text, ''), true), set_config('app.person', coalesce(person::text, ''), true);
-    end $$;
-revoke all on procedure app_enter(uuid, uuid) from public;
-grant execute on procedure app_enter(uuid, uuid) to appliance_app;
-
 -- A file's content with all its segments, in order: what every download asks. One question about membership and one short way up, where policies
 -- would ask at each table of the query. The version of that number, or the current one (null); nothing for what is not there.
 create policy owner_reads on versions for select to appliance_owner using (true);
