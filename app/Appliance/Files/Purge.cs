@@ -105,7 +105,7 @@ public sealed class Purge(Database database, SealedObjects objects)
                 return false;
             }
             Steps++;
-            await purge.DeleteObjectsAsync(team, removed.Objects, cancellationToken);
+            await purge.ForgetAsync(team, removed.Objects, cancellationToken);
             return removed.More;
         }
 
@@ -130,12 +130,14 @@ public sealed class Purge(Database database, SealedObjects objects)
 
         private static async Task<Removed> DropUploadsAsync(TeamSession session, Guid[] folders, CancellationToken cancellationToken)
         {
-            var (rows, dropped) = await Uploads.DropInAsync(session, folders, RowsAtOnce, cancellationToken);
-            return new Removed(rows, dropped, rows == RowsAtOnce);
+            var (rows, dropped) = await UploadRemoval.DropInAsync(session, folders, cancellationToken);
+            return new Removed(rows, dropped, rows == UploadRemoval.MostAtOnce);
         }
     }
 
     private Task<TeamSession> OpenAsync(TeamId team, CancellationToken cancellationToken) => database.ForJobAsync(team, cancellationToken);
+
+    private Task ForgetAsync(TeamId team, IReadOnlyList<Guid> gone, CancellationToken cancellationToken) => objects.RemoveAsync(team, gone, cancellationToken);
 
     /// <summary>Content first, then earlier versions, then the files: a step that finds more than it may take leaves the rest to the next.</summary>
     private static async Task<Removed> DropFilesAsync(TeamSession session, Guid[] files, CancellationToken cancellationToken)
@@ -178,22 +180,6 @@ public sealed class Purge(Database database, SealedObjects objects)
               and not exists (select from entries c where c.team_id = app_team() and c.parent_id = e.id)
               and not exists (select from uploads u where u.team_id = app_team() and u.folder_id = e.id)
             """, cancellationToken), [], More: false);
-    }
-
-    /// <summary>Makes room at once. Where the store is away, the sweeper does it later.</summary>
-    private async Task DeleteObjectsAsync(TeamId team, IReadOnlyList<Guid> gone, CancellationToken cancellationToken)
-    {
-        try
-        {
-            foreach (var id in gone)
-            {
-                await objects.DeleteAsync(team, new ObjectId(id), cancellationToken);
-            }
-        }
-        catch (StoreUnavailableException)
-        {
-            // Nothing refers to them any more; the sweeper finds them.
-        }
     }
 
     private sealed record Found(Guid Id, string Kind);

@@ -46,14 +46,14 @@ public sealed class Quota(Settings settings)
         Require(usage, bytes, files);
         if (bytes <= SmallBytes && usage.IsFarFromLimits)
         {
-            await session.ExecuteAsync($"savepoint quota; select pg_advisory_xact_lock_shared(hashtextextended('quota ' || app_team(), 0))", cancellationToken);
+            await session.ExecuteAsync($"savepoint before_lock; select pg_advisory_xact_lock_shared(hashtextextended('quota ' || app_team(), 0))", cancellationToken);
             usage = await ReadAsync(session, cancellationToken);
             if (usage.IsFarFromLimits)
             {
                 return;
             }
             // The limit came near while it waited. The shared lock is given back first: two who hold it would wait for each other.
-            await session.ExecuteAsync($"rollback to savepoint quota", cancellationToken);
+            await session.ExecuteAsync($"rollback to savepoint before_lock", cancellationToken);
         }
         await LockAsync(session, cancellationToken);
         Require(await ReadAsync(session, cancellationToken), bytes, files);
@@ -107,10 +107,14 @@ public sealed class Quota(Settings settings)
     /// <summary>A team's own limit (<see cref="Unlimited"/>: none), or the appliance's.</summary>
     private static long? Limit(long? own, long? otherwise) => own switch { null => otherwise, Unlimited => null, _ => own };
 
+    /// <summary>What holds for a team whose row says so.</summary>
+    internal (long? Bytes, long? Files) Limits(long? ownBytes, long? ownFiles) =>
+        (Limit(ownBytes, settings.TeamQuotaGibibytes is { } gib ? (long)gib << 30 : null), Limit(ownFiles, settings.TeamQuotaFiles));
+
     /// <summary>How the database keeps that a team has no limit although the appliance sets one.</summary>
     internal const long Unlimited = long.MaxValue;
 
-    private async Task<TeamUsage> ReadAsync(TeamSession session, CancellationToken cancellationToken)
+    internal async Task<TeamUsage> ReadAsync(TeamSession session, CancellationToken cancellationToken)
     {
         var counted = (await session.SqlAsync<Counted>(
             $"""
@@ -127,7 +131,7 @@ public sealed class Quota(Settings settings)
             """, cancellationToken)).Single();
         return new TeamUsage(
             counted.Bytes, counted.Files,
-            Limit(counted.MaxBytes, settings.TeamQuotaGibibytes is { } gib ? (long)gib << 30 : null), Limit(counted.MaxFiles, settings.TeamQuotaFiles));
+            Limits(counted.MaxBytes, counted.MaxFiles).Bytes, Limits(counted.MaxBytes, counted.MaxFiles).Files);
     }
 
     private static string Sentence(TeamUsage usage, long bytes)

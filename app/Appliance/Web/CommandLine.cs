@@ -28,6 +28,7 @@ internal static class CommandLine
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
                 ["objects", "check"] => await ObjectsCheck.RunAsync(Settings.FromEnvironment()),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
+                ["quota", .. var rest] => await QuotaCommand.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 ["ledger", .. var rest] => await LedgerCommands.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 _ => Usage(),
             };
@@ -97,11 +98,12 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise | objects check | ledger …]
+            Usage: Appliance [serve | migrate | initialise | objects check | quota … | ledger …]
               serve          runs the appliance (the default)
               migrate        brings the database's schema up to date, as its owner
               initialise     makes keys and certificates where there are none, and ends
               objects check  lists objects that are missing, damaged or orphaned; ends with 1 where something is lost
+              quota          says or changes what a team may store ("quota" alone says how)
               ledger         verifies the ledger, or prints its signed heads ("ledger" alone says how)
             """);
         return Misused;

@@ -99,7 +99,7 @@ public sealed class ApiTests(ApplianceHost host) : IClassFixture<ApplianceHost>
             for (var i = 0; i < expected.Count; i++)
             {
                 parts.Length.ShouldBeGreaterThan(i + 1, $"{expected[i].Line}: {await errors}");
-                parts[i + 1].ShouldContain(expected[i].Answer, Case.Sensitive, expected[i].Line);
+                parts[i + 1].ShouldContain(expected[i].Answer, Case.Sensitive, $"{expected[i].Line}: {(process.ExitCode == 0 ? "" : await errors)}");
             }
             process.ExitCode.ShouldBe(0, await errors);
         }

@@ -57,7 +57,7 @@ public static class ArchiveEndpoints
         {
             try
             {
-                plan = visit is null ? null : await ArchiveItems.FindAsync(visit.Session, [.. entries.Select(e => e ?? "")], cancelled);
+                plan = visit is null ? null : await ArchiveItems.FindAsync(visit.Session, [.. entries.Select(e => e ?? "")], services.GetRequiredService<FileLimits>().ArchiveEntries, cancelled);
             }
             catch (ArchiveTooLargeException refused)
             {
