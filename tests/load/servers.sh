@@ -80,8 +80,14 @@ stop_web() {
 
 # A person with teams, made as people are made: through the set-up link, with a security key (in software).
 make_person() {
-  local link
-  link=$(grep -o 'https://[^ ]*/set-up/[^ ]*' "$work/appliance.out" | head -1)
+  local link=''
+  # It is printed a moment after the first answer.
+  for _ in $(seq 100); do
+    link=$(grep -o 'https://[^ ]*/set-up/[^ ]*' "$work/appliance.out" | head -1 || true)
+    [[ -z $link ]] || break
+    sleep 0.1
+  done
+  [[ -n $link ]] || fail 'The appliance printed no set-up link.'
   dotnet "$repository/tests/Appliance.Benchmarks/bin/Release/net10.0/Appliance.Benchmarks.dll" prepare "$link" Load Lists Archive >"$work/person.sh"
   source "$work/person.sh"
   printf 'Authorization: Bearer %s\n' "$TOKEN" >"$work/headers"
