@@ -1,4 +1,5 @@
 using System.Globalization;
+using Appliance.Data;
 using Appliance.Objects;
 using Appliance.Teams;
 using Microsoft.Net.Http.Headers;
@@ -19,29 +20,19 @@ internal static class ContentResponse
     {
         var (request, response, cancelled) = (context.Request, context.Response, context.RequestAborted);
         var access = context.RequestServices.GetRequiredService<TeamAccess>();
-        StoredContent? content = null;
-        IReadOnlyList<StoredSegment> segments = [];
-        ByteRange range = default;
-        await using (var visit = TryVersion(request, out var version) ? await access.EnterAsync(team, context.User, cancelled) : null)
+        if (!TryVersion(request, out var version)
+            || await access.LocateAsync(team, context.User, cancelled) is not { } who
+            || await StoredContent.ReadAsync(context.RequestServices.GetRequiredService<Database>(), who.Team, who.Person, entry, version, cancelled) is not { } found)
         {
-            if (visit is not null)
-            {
-                content = await StoredContent.FindAsync(visit.Session, entry, version, cancelled);
-            }
-            if (content is null)
-            {
-                response.StatusCode = StatusCodes.Status404NotFound;
-                return;
-            }
-            if (Answer(request, response, content, dress, out range) && HttpMethods.IsGet(request.Method) && range.Count > 0)
-            {
-                segments = await content.SegmentsAsync(visit!.Session, range, cancelled);
-            }
+            response.StatusCode = StatusCodes.Status404NotFound;
+            return;
         }
-        if (segments.Count == 0)
+        var (content, all) = found;
+        if (!Answer(request, response, content, dress, out var range) || !HttpMethods.IsGet(request.Method) || range.Count == 0)
         {
             return;
         }
+        var segments = content.Within(range, all);
         // No transaction is open any more: a download may last for hours. What is spoiled or out of reach throws: before the first byte that
         // is an error page, afterwards the connection is cut, never a clean end of something that is not whole.
         var objects = context.RequestServices.GetRequiredService<SealedObjects>();
