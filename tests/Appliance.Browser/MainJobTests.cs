@@ -37,7 +37,8 @@ public sealed class MainJobTests(Chromium chromium)
         await person.ShouldBeAccessibleAsync();
         await person.Page.ReloadAsync();
 
-        var download = await person.Page.RunAndWaitForDownloadAsync(() => person.Page.Locator("a.file-name[title='Opening.wav']").ClickAsync());
+        await person.Page.Locator("a.file-name[title='Opening.wav']").ClickAsync();
+        var download = await person.Page.RunAndWaitForDownloadAsync(() => person.Page.GetByRole(AriaRole.Link, new() { Name = "Download", Exact = true }).ClickAsync());
         download.SuggestedFilename.ShouldBe("Opening.wav");
         (await File.ReadAllBytesAsync(await download.PathAsync())).AsSpan().SequenceEqual(content).ShouldBeTrue();
 

@@ -29,10 +29,15 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/ledger" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
+        await anna.SendAsync($"/teams/{team}/new-folder", null, ("Name", "A folder"));
+        var folder = Teams.Person.Rows(await anna.HtmlAsync($"/teams/{team}/files")).Single().Reference;
+        await SeeAsync(anna, "teams/{team}/files/{entry}/details", $"/teams/{team}/files/{folder}/details");
+        await SeeAsync(anna, "teams/{team}/files/{entry}/rename", $"/teams/{team}/files/{folder}/rename");
+        await SeeAsync(anna, "teams/{team}/move", $"/teams/{team}/move?entry={folder}");
         host.Clock.Move(TimeSpan.FromMinutes(16));
         await SeeAsync(anna, "locked");
         await HalfSignedInAsync(SeeAsync);
