@@ -12,8 +12,13 @@ public static class SelectionEndpoint
         app.MapPost("/teams/{team}/selection/{folder?}", ActAsync).RequireAuthorization(Access.SignedIn);
 
     private static async Task<IResult> ActAsync(
-        HttpContext context, string team, string? folder, TeamAccess access, EntryChanges changes)
+        HttpContext context, string team, string? folder, TeamAccess access, Folders folders, EntryChanges changes)
     {
+        await using var visit = await access.EnterAsync(team, context.User.Id(), context.RequestAborted);
+        if (visit is null || await folders.PathAsync(visit.Session, folder, context.RequestAborted) is null)
+        {
+            return TypedResults.StatusCode(StatusCodes.Status404NotFound);
+        }
         var form = await context.Request.ReadFormAsync(context.RequestAborted);
         var (entry, to) = (form["entry"].OfType<string>().ToArray(), form["to"].ToString());
         var back = FilesLook.FolderAddress(team, folder);
@@ -25,8 +30,7 @@ public static class SelectionEndpoint
         {
             return TypedResults.Redirect($"/teams/{team}/move?" + string.Join('&', entry.Select(e => "entry=" + Uri.EscapeDataString(e))));
         }
-        await using var visit = await access.EnterAsync(team, context.User.Id(), context.RequestAborted);
-        if (visit is null || to != "trash")
+        if (to != "trash")
         {
             return TypedResults.StatusCode(StatusCodes.Status404NotFound);
         }
