@@ -30,11 +30,12 @@ if ! have $sdk; then
   say "Making $sdk from this machine's SDK …"
   sdk_folder=$(dirname "$(readlink -f "$(command -v dotnet)")")
   mkdir "$scratch/sdk"
+  cp -L /etc/ssl/certs/ca-certificates.crt "$scratch/sdk/" # what this machine trusts, so that packages come through whatever it goes through
   printf '%s\n' "FROM $debian" \
     'RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates libicu76 libssl3t64 && rm -rf /var/lib/apt/lists/*' \
-    'COPY . /usr/share/dotnet' 'RUN ln -s /usr/share/dotnet/dotnet /usr/bin/dotnet' 'ENV DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1' >"$scratch/sdk/Dockerfile"
+    'COPY ca-certificates.crt /etc/ssl/certs/' 'COPY . /usr/share/dotnet' 'RUN ln -s /usr/share/dotnet/dotnet /usr/bin/dotnet' 'ENV DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1' >"$scratch/sdk/Dockerfile"
   tar -C "$sdk_folder" -c . --transform 's,^\./,,' >"$scratch/sdk.tar"
-  tar -C "$scratch/sdk" -rf "$scratch/sdk.tar" Dockerfile
+  tar -C "$scratch/sdk" -rf "$scratch/sdk.tar" Dockerfile ca-certificates.crt
   docker build --network host -q -t $sdk - <"$scratch/sdk.tar" >/dev/null
 fi
 if ! have "$store"; then
