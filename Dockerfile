@@ -38,12 +38,15 @@ RUN set -eu; \
     done; \
     usermod --append --groups objects-access appliance-web; usermod --append --groups objects-access appliance-objects; \
     # What each service keeps, and where the services meet. A new volume takes its owner and mode from here.
-    install -d -m 0755 /var/lib/appliance /run/appliance; \
+    install -d -m 0755 /var/lib/appliance; \
     install -d -m 0700 -o 10001 -g 10001 /var/lib/appliance/web; \
     install -d -m 0700 -o 10002 -g 10002 /var/lib/appliance/database; \
     install -d -m 0700 -o 10003 -g 10003 /var/lib/appliance/objects; \
-    install -d -m 0711 -o 10002 -g 10002 /run/appliance/database; \
-    install -d -m 0750 -o 10003 -g 10010 /run/appliance/objects; \
+    for run in /run/appliance /var/lib/appliance/run; do \
+      install -d -m 0755 $run; install -d -m 0711 -o 10002 -g 10002 $run/database; install -d -m 2750 -o 10003 -g 10010 $run/objects; \
+    done; \
+    # The one-container shape's supervisors, each under its service's account.
+    for name in web:10001 database:10002 objects:10003; do install -d -m 0700 -o "${name#*:}" -g "${name#*:}" "/var/lib/appliance/run/${name%:*}-supervisor"; done; \
     # Nothing is installed after this, nothing runs with another's rights, and nothing is left that was only needed to install.
     rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man /usr/share/locale /var/lib/postgresql /etc/postgresql \
       /usr/lib/postgresql/17/lib/bitcode /usr/bin/apt* /usr/lib/apt /etc/apt; \
