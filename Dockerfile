@@ -29,7 +29,7 @@ RUN set -eu; \
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql-17 pgbackrest s6 libargon2-1 ca-certificates; \
     # Debian's wrappers (Perl) and just-in-time compilation (LLVM) come with PostgreSQL and are not used: the programs are started directly.
     dpkg --purge --force-depends postgresql-common postgresql-client-common postgresql-common-dev libio-pty-perl libipc-run-perl libjson-perl perl perl-modules-5.40 libperl5.40 \
-      libgdbm-compat4t64 libgdbm6t64 libllvm19 libz3-4 ssl-cert ucf >/dev/null; \
+      libgdbm-compat4t64 libgdbm6t64 libllvm19 libz3-4 ssl-cert ucf adduser >/dev/null; \
     rm -rf /usr/lib/postgresql/17/lib/llvmjit* ; \
     # Accounts with fixed numbers, so that volumes keep their owners from image to image. None can log in.
     groupadd --gid 10001 appliance-web; groupadd --gid 10002 appliance-database; groupadd --gid 10003 appliance-objects; groupadd --gid 10010 objects-access; \
@@ -47,6 +47,8 @@ RUN set -eu; \
     done; \
     # The one-container shape's supervisors, each under its service's account.
     for name in web:10001 database:10002 objects:10003; do install -d -m 0700 -o "${name#*:}" -g "${name#*:}" "/var/lib/appliance/run/${name%:*}-supervisor"; done; \
+    chown root:root /etc/pgbackrest.conf; chmod 0644 /etc/pgbackrest.conf; \
+    dpkg --purge --force-depends --force-remove-essential perl-base >/dev/null 2>&1; \
     # Nothing is installed after this, nothing runs with another's rights, and nothing is left that was only needed to install.
     rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man /usr/share/locale /var/lib/postgresql /etc/postgresql \
       /usr/lib/postgresql/17/lib/bitcode /usr/bin/apt* /usr/lib/apt /etc/apt; \
