@@ -2,6 +2,7 @@
 # Makes, on this machine, images with the names that the Dockerfile begins from, where no container registry can be reached. The Dockerfile
 # itself stays what users build; nothing in it depends on these.
 #   tests/image/bases.sh          makes those that are missing
+#   tests/image/bases.sh debian   Debian alone
 # What each is: Debian trixie by debootstrap · Microsoft's SDK image = Debian trixie and this machine's own SDK · the object store = a stand-in
 # with the same command line, ports and files and a real S3 server inside (tests only; see object-store-stand-in/) · HAProxy = Debian's package.
 set -euo pipefail
@@ -26,6 +27,7 @@ if ! have $debian; then
   rm -rf "$scratch"/trixie/var/cache/apt/archives/*.deb "$scratch"/trixie/var/lib/apt/lists/*
   tar -C "$scratch/trixie" -c . | docker import --change 'CMD ["bash"]' - $debian >/dev/null
 fi
+[ "${1:-}" != debian ] || exit 0
 if ! have $sdk; then
   say "Making $sdk from this machine's SDK …"
   sdk_folder=$(dirname "$(readlink -f "$(command -v dotnet)")")
