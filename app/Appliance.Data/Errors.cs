@@ -36,7 +36,9 @@ public static class DatabaseErrors
         {
             PostgresErrorCodes.UniqueViolation => new DuplicateException(e.ConstraintName ?? "", e),
             PostgresErrorCodes.InsufficientPrivilege => new ForbiddenByDatabaseException(e),
-            PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => new ConcurrentChangeException(e),
+            // What the row belongs to was removed in this moment: what a foreign key names has been looked up just before.
+            PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.ForeignKeyViolation
+                => new ConcurrentChangeException(e),
             PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.CannotConnectNow
                 or PostgresErrorCodes.TooManyConnections or PostgresErrorCodes.DiskFull or PostgresErrorCodes.QueryCanceled
                 or PostgresErrorCodes.LockNotAvailable

@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Files;
+using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
@@ -50,7 +51,11 @@ public static class ApplianceProgram
         app.MapAssets();
         app.MapSignIn();
         app.MapTeams();
+        app.MapTeamsApi();
+        app.MapFilesApi();
         app.MapDownloads();
+        app.MapPreviews();
+        app.MapArchives();
         app.MapFormUploads();
         app.MapTus();
         app.MapHealth();

@@ -36,6 +36,9 @@ create index entries_size on entries (team_id, parent_id, size, name_key) where 
 create index entries_trash on entries (team_id, deleted_at, id) where deleted_at is not null and purged_at is null;
 create index entries_gone on entries (team_id, id) where deleted_at is not null and kind = 'folder';
 create index entries_purge on entries (team_id, purged_at, id) where purged_at is not null;
+-- Which entry has this version, and which uploads go to this folder: the database asks when it removes one of them.
+create index entries_current on entries (current_version_id) where current_version_id is not null;
+create index uploads_folder on uploads (team_id, folder_id) where folder_id is not null;
 -- Search: what begins with the text, in order; and what holds it, by trigram.
 create index entries_prefix on entries (team_id, name_key) where deleted_at is null;
 create index entries_search on entries using gin (team_id, name_key gin_trgm_ops) with (gin_pending_list_limit = 512) where deleted_at is null;

@@ -140,8 +140,8 @@ public sealed class Upload : ITeamOwned
     /// <summary>When the file came to be.</summary>
     public DateTimeOffset? FinishedAt { get; init; }
 
-    /// <summary>What the first bytes said that it is; null until they are here.</summary>
-    public string? MediaType { get; init; }
+    /// <summary>What the first bytes said that it is (<see cref="MediaTypes"/>); null until they are here.</summary>
+    public string? MediaType { get; set; }
 
     /// <summary>What is done when the name is taken: one of <see cref="NewVersion"/>, <see cref="KeepBoth"/>, <see cref="Refuse"/>.</summary>
     public string Conflict { get; init; } = NewVersion;

@@ -21,6 +21,12 @@ public sealed record FileLimits
     /// <summary>How old an object that nothing refers to must be before it is removed.</summary>
     public TimeSpan OrphanGrace { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>How long what was deleted stays in the trash.</summary>
+    public TimeSpan TrashLifetime { get; init; } = TimeSpan.FromDays(30);
+
+    /// <summary>Content of at most so many bytes that comes in one request is stored in one transaction, without an upload that could be resumed.</summary>
+    public int SmallFileBytes { get; init; } = 1 << 20;
+
     /// <summary>How often the care job looks.</summary>
     public TimeSpan CareInterval { get; init; } = TimeSpan.FromHours(1);
 }

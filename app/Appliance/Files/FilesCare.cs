@@ -5,11 +5,12 @@ using Appliance.Vault;
 namespace Appliance.Files;
 
 /// <summary>
-/// Keeps the store in step with the database: forgets uploads that nobody came back to, and removes objects that nothing refers to
-/// (what a crash between object and commit leaves). One replica at a time does it, one team after the other.
+/// Keeps the store in step with the database: forgets uploads that nobody came back to, deletes for good what has been in the trash for its time,
+/// removes what was deleted for good, adds up what teams store, and removes objects that nothing refers to (what a crash between object and
+/// commit leaves). One replica at a time does it, one team after the other.
 /// </summary>
 public sealed partial class FilesCare(
-    Database database, SealedObjects objects, Uploads uploads, FileLimits limits, TimeProvider time, ILogger<FilesCare> log) : BackgroundService
+    Database database, SealedObjects objects, Uploads uploads, Trash trash, Purge purge, FileLimits limits, TimeProvider time, ILogger<FilesCare> log) : BackgroundService
 {
     /// <summary>What PostgreSQL's advisory lock is called; any number that nothing else uses.</summary>
     private const long CareLock = 0x6361_7265_2066_6c73;
@@ -34,15 +35,29 @@ public sealed partial class FilesCare(
                 {
                     expired += more;
                 }
+                while (await trash.ExpireAsync(team, cancellationToken) == Entries.MostAtOnce)
+                {
+                    // Page by page.
+                }
+                await purge.RunAsync(team, int.MaxValue, cancellationToken);
+                await FoldUsageAsync(team, cancellationToken);
                 swept += (await SweepAsync(team, limits.OrphanGrace, cancellationToken)).Deleted;
             }
-            catch (Exception error) when (error is StoreUnavailableException or DatabaseUnavailableException)
+            catch (Exception error) when (error is StoreUnavailableException or DatabaseUnavailableException or ConcurrentChangeException)
             {
                 LogLater(log, error, team);
             }
         }
         LogDone(log, expired, swept);
         return (expired, swept);
+    }
+
+    /// <summary>Adds the differences that writers left to the total, so that reading what a team stores stays cheap.</summary>
+    private async Task FoldUsageAsync(TeamId team, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForJobAsync(team, cancellationToken);
+        await session.SqlAsync<long>($"""select app_fold_usage() as "Value" """, cancellationToken);
+        await session.CommitAsync(cancellationToken);
     }
 
     /// <summary>Removes the team's objects that nothing refers to and that are older than <paramref name="grace"/>.</summary>

@@ -10,7 +10,13 @@ public static class FilesServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(provider => new FileLimits { MaxFileBytes = (long)provider.GetRequiredService<Settings>().MaxFileGibibytes << 30 });
         services.AddSingleton<Folders>();
+        services.AddSingleton<Quota>();
         services.AddSingleton<Uploads>();
+        services.AddSingleton<DirectUploads>();
+        services.AddSingleton<EntryChanges>();
+        services.AddSingleton<Purge>();
+        services.AddSingleton<Trash>();
+        services.AddSingleton<Versions>();
         services.AddSingleton<FilesCare>();
         services.AddHostedService(provider => provider.GetRequiredService<FilesCare>());
         return services;

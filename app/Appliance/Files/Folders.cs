@@ -1,4 +1,3 @@
-using System.Globalization;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.Teams;
@@ -7,37 +6,6 @@ namespace Appliance.Files;
 
 /// <summary>A folder on the way from the team's root.</summary>
 public sealed record FolderStep(Guid Id, string Reference, string Name);
-
-/// <summary>
-/// A row of the listing. <c>Reference</c>: what addresses call it; <c>Kind</c>: <see cref="Entry.Folder"/> or <see cref="Entry.File"/>;
-/// <c>Size</c>: bytes of a file's current version, null for a folder.
-/// </summary>
-public sealed record ListedEntry(string Reference, string Kind, string Name, string NameKey, long? Size, DateTimeOffset ModifiedAt)
-{
-    public bool IsFolder => Kind == Entry.Folder;
-}
-
-/// <summary>A part of a listing. <c>More</c>: where the next page begins, or null at the end.</summary>
-public sealed record ListedPage(IReadOnlyList<ListedEntry> Entries, PageStart? More);
-
-/// <summary>The entry after which a page begins: a kind and a name, so that a page stays right while others add and remove entries.</summary>
-public sealed record PageStart(string Kind, string NameKey)
-{
-    /// <summary>As it stands in an address.</summary>
-    public override string ToString() => (Kind == Entry.Folder ? "d" : "f") + NameKey;
-
-    /// <summary>Null for what is no such text: the first page.</summary>
-    public static PageStart? Parse(string? text) => text switch
-    {
-        null or { Length: < 2 or > 1 + EntryName.MaxBytes } => null,
-        _ when text.Contains('\0', StringComparison.Ordinal) || text.Any(char.IsSurrogate) && !IsWellFormed(text) => null,
-        ['d', ..] => new PageStart(Entry.Folder, text[1..]),
-        ['f', ..] => new PageStart(Entry.File, text[1..]),
-        _ => null,
-    };
-
-    private static bool IsWellFormed(string text) => !text.EnumerateRunes().Any(r => r.Value == 0xFFFD);
-}
 
 /// <summary>Where a team's files are: folders, and what is in them.</summary>
 public sealed class Folders(TimeProvider time)
@@ -72,80 +40,50 @@ public sealed class Folders(TimeProvider time)
         return steps.Count == 0 || steps.Exists(s => !s.Live) ? null : [.. steps.Select(s => new FolderStep(s.Id, s.Reference, s.Name))];
     }
 
-    /// <summary>A page of what is in a folder (null: the root): folders first, then files, each by name.</summary>
-    public async Task<ListedPage> ListAsync(TeamSession session, Guid? folder, PageStart? after, CancellationToken cancellationToken)
-    {
-        // Without a start: before everything. Folders come first, and no name is empty.
-        var (kind, key) = (after?.Kind ?? Entry.Folder, after?.NameKey ?? "");
-        var found = folder is { } parent
-            ? await session.SqlAsync<ListedEntry>(
-                $"""
-                select e.reference as "Reference", e.kind as "Kind", e.name as "Name", e.name_key as "NameKey", v.size as "Size", e.modified_at as "ModifiedAt"
-                from entries e left join versions v on v.id = e.current_version_id
-                where e.team_id = app_team() and e.parent_id = {parent} and e.deleted_at is null
-                  and (e.kind < {kind} or (e.kind = {kind} and e.name_key > {key}))
-                order by e.kind desc, e.name_key limit {PageSize + 1}
-                """, cancellationToken)
-            : await session.SqlAsync<ListedEntry>(
-                $"""
-                select e.reference as "Reference", e.kind as "Kind", e.name as "Name", e.name_key as "NameKey", v.size as "Size", e.modified_at as "ModifiedAt"
-                from entries e left join versions v on v.id = e.current_version_id
-                where e.team_id = app_team() and e.parent_id is null and e.deleted_at is null
-                  and (e.kind < {kind} or (e.kind = {kind} and e.name_key > {key}))
-                order by e.kind desc, e.name_key limit {PageSize + 1}
-                """, cancellationToken);
-        return found.Count <= PageSize
-            ? new ListedPage(found, null)
-            : new ListedPage(found[..PageSize], new PageStart(found[PageSize - 1].Kind, found[PageSize - 1].NameKey));
-    }
+    /// <summary>A page of what is in a folder (null: the root), as the pages show it: folders first, then files, each by name.</summary>
+    public Task<ListedPage> ListAsync(TeamSession session, FolderStep? folder, PageStart? after, CancellationToken cancellationToken) =>
+        Listing.PageAsync(session, folder, ListOrder.ByName, after?.Order == ListOrder.ByName ? after : null, PageSize, cancellationToken);
 
     /// <summary>Makes a folder and commits; answers its reference.</summary>
     /// <exception cref="EntryNameException">The name cannot be one.</exception>
     /// <exception cref="FileRuleException">There is something of that name, the parent is gone, or it is nested too deep.</exception>
-    public async Task<string> CreateAsync(TeamVisit visit, string? parent, string? name, Origin origin, CancellationToken cancellationToken)
+    public async Task<string> CreateAsync(TeamVisit visit, string? parent, string? name, Origin origin, CancellationToken cancellationToken) =>
+        (await CreateAsync(visit, parent, name, useExisting: false, origin, cancellationToken)).Entry.Reference;
+
+    /// <summary>Makes a folder and commits. With <paramref name="useExisting"/>, a folder that has the name already is the answer.</summary>
+    /// <exception cref="EntryNameException">The name cannot be one.</exception>
+    /// <exception cref="FileRuleException">There is something of that name, the parent is gone, or it is nested too deep.</exception>
+    public async Task<(ListedEntry Entry, bool IsNew)> CreateAsync(
+        TeamVisit visit, string? parent, string? name, bool useExisting, Origin origin, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(visit);
         var session = visit.Session;
         var parsed = EntryName.Parse(name);
+        await TreeLock.SharedAsync(session, cancellationToken);
         var path = await PathAsync(session, parent, cancellationToken) ?? throw FileRuleException.FolderGone();
+        var folder = path is [.., var last] ? last : null;
         if (path.Count >= MaxDepth)
         {
-            throw new FileRuleException(FileRule.TooDeep, string.Create(CultureInfo.InvariantCulture, $"Folders nest at most {MaxDepth} deep. Make this one further up."));
+            throw FileRuleException.TooDeep();
         }
-        var (id, reference, now) = (Guid.CreateVersion7(), Reference.New(), time.GetUtcNow());
+        var (id, now) = (Guid.CreateVersion7(), time.GetUtcNow());
         if (await session.ExecuteAsync(
             $"""
             insert into entries (id, team_id, reference, parent_id, kind, name, name_key, size, created_at, created_by, modified_at, modified_by)
-            values ({id}, {visit.Team.Value}, {reference}, {(path is [.., var folder] ? folder.Id : (Guid?)null)}, 'folder', {parsed.Text}, {parsed.Key}, 0,
+            values ({id}, {visit.Team.Value}, {Reference.New()}, {folder?.Id}, 'folder', {parsed.Text}, {parsed.Key}, 0,
                     {now}, {visit.Person.Value}, {now}, {visit.Person.Value})
             on conflict (team_id, parent_id, name_key) where deleted_at is null do nothing
             """, cancellationToken) == 0)
         {
-            throw new FileRuleException(FileRule.NameTaken, $"There is already a “{parsed}” here. Choose another name.");
+            return useExisting && await Entries.LookUpAsync(session, folder, [parsed.Text], cancellationToken) is [{ IsFolder: true } there]
+                ? (there, false)
+                : throw FileRuleException.NameTaken(parsed.Text);
         }
-        session.Record(
-            new LedgerEvent("folder.created", id.ToString("D"), new Dictionary<string, string?>(StringComparer.Ordinal) { ["name"] = parsed.Text }), origin);
+        session.Record(new LedgerEvent("folder.created", id.ToString("D"), EntryEvents.Details(("name", parsed.Text))), origin);
+        var made = (await Entries.ReadAsync(session, [id], cancellationToken)).Single();
         await session.CommitAsync(cancellationToken);
-        return reference;
+        return (made, true);
     }
 
     private sealed record Step(Guid Id, string Reference, string Name, bool Live);
-}
-
-public enum FileRule
-{
-    /// <summary>The folder is not there any more.</summary>
-    FolderGone,
-
-    /// <summary>Something else has the name.</summary>
-    NameTaken,
-
-    TooDeep,
-}
-
-/// <summary>A rule about files stands in the way. The message says which and what to do, for people.</summary>
-public sealed class FileRuleException(FileRule rule, string message) : Exception(message)
-{
-    public FileRule Rule { get; } = rule;
-
-    internal static FileRuleException FolderGone() => new(FileRule.FolderGone, "The folder is not there any more. Choose another one.");
 }

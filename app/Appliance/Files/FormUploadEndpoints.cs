@@ -60,7 +60,7 @@ public static class FormUploadEndpoints
                         return TypedResults.StatusCode(StatusCodes.Status404NotFound);
                     }
                     var body = PipeReader.Create(section.Body, new StreamPipeReaderOptions(bufferSize: PipeBuffer));
-                    await uploads.ReceiveWholeAsync(visit, folder, name, body, context.Origin(), cancelled);
+                    await uploads.ReceiveWholeAsync(visit, folder, name, context.Request.ContentLength, body, context.Origin(), cancelled);
                 }
             }
         }
@@ -70,7 +70,7 @@ public static class FormUploadEndpoints
         }
         catch (FileRuleException refused)
         {
-            return Refused(context, StatusCodes.Status409Conflict, refused.Message);
+            return Refused(context, refused.Rule == FileRule.QuotaExceeded ? StatusCodes.Status507InsufficientStorage : StatusCodes.Status409Conflict, refused.Message);
         }
         catch (UploadException refused)
         {

@@ -39,7 +39,7 @@ public sealed class IndexModel(TeamAccess access, Folders folders) : TeamPage(ac
         Path = path;
         var start = PageStart.Parse(after);
         Continues = start is not null;
-        Listing = await folders.ListAsync(visit.Session, path is [.., var folder] ? folder.Id : null, start, HttpContext.RequestAborted);
+        Listing = await folders.ListAsync(visit.Session, path is [.., var folder] ? folder : null, start, HttpContext.RequestAborted);
         return Page();
     }
 }

@@ -7,8 +7,8 @@ namespace Appliance.Files;
 /// <summary>A version's content, as it is found before a byte is read. <c>VersionId</c> names bytes that never change, <c>ContentId</c> their segments; <c>Size</c> is in bytes.</summary>
 public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, string Name, long Size, string MediaType, DateTimeOffset Modified)
 {
-    /// <summary>The current version of a file; null for what is not there, and for a folder.</summary>
-    public static async Task<StoredContent?> FindAsync(TeamSession session, string? entry, CancellationToken cancellationToken)
+    /// <summary>The version of a file that has this number, or the current one (null); null for what is not there, and for a folder.</summary>
+    public static async Task<StoredContent?> FindAsync(TeamSession session, string? entry, int? version, CancellationToken cancellationToken)
     {
         if (!Reference.IsWellFormed(entry))
         {
@@ -23,7 +23,8 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, 
                 from up join entries e on e.team_id = app_team() and e.id = up.parent_id where up.depth <= {Folders.MaxDepth}
             )
             select v.id as "Id", v.content_id as "ContentId", e.name as "Name", v.size as "Size", v.media_type as "MediaType", v.created_at as "CreatedAt"
-            from entries e join versions v on v.id = e.current_version_id
+            from entries e join versions v on v.team_id = e.team_id and v.entry_id = e.id
+                 and case when {version}::integer is null then v.id = e.current_version_id else v.number = {version} end
             where e.team_id = app_team() and e.reference = {entry} and (select bool_and(deleted_at is null) from up)
             """, cancellationToken);
         return found is [var file] ? new StoredContent(session.TeamOrThrow, file.Id, file.ContentId, file.Name, file.Size, file.MediaType, file.CreatedAt) : null;

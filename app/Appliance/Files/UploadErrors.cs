@@ -19,6 +19,9 @@ public enum UploadProblem
 
     /// <summary>All bytes are here, but the file cannot come to be: its folder is gone, or its name is a folder's.</summary>
     CannotFinish,
+
+    /// <summary>All bytes are here, but the file has another content by now than the one that the caller saw.</summary>
+    Changed,
 }
 
 /// <summary>An upload cannot go on. The message says why and what is kept, for people.</summary>

@@ -1,76 +1,67 @@
-using System.Globalization;
 using Appliance.Data;
 using Appliance.Ledger;
 
 namespace Appliance.Files;
 
 /// <summary>Makes the file, or its new version, of an upload whose bytes are all durable.</summary>
-internal sealed class UploadFinish(TimeProvider time)
+internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
 {
-    /// <summary>
-    /// In the session's transaction; the caller commits. Two uploads of one name that finish together become two versions of one file: the
-    /// second waits for the first's commit and then finds its entry.
-    /// </summary>
-    /// <exception cref="UploadException">The folder is gone or the name is a folder's. Nothing was changed; the bytes are kept until the upload expires.</exception>
-    public async Task FinishAsync(TeamSession session, Upload upload, Origin origin, CancellationToken cancellationToken)
+    /// <summary>In the session's transaction; the caller commits.</summary>
+    /// <param name="session">In the team.</param>
+    /// <param name="upload">All of it is here.</param>
+    /// <param name="onFile">The file that it is a new content of; null: its name says where it goes.</param>
+    /// <param name="origin">For the ledger.</param>
+    /// <param name="cancellationToken">Ends it before it is committed.</param>
+    /// <exception cref="UploadException">
+    /// The folder is gone, the name is taken, or no more files may be. Nothing was changed; the bytes are kept until the upload expires.
+    /// </exception>
+    public async Task<PlacedFile> FinishAsync(TeamSession session, Upload upload, OnFile? onFile, Origin origin, CancellationToken cancellationToken)
     {
-        await LockFolderAsync(session, upload.FolderId, cancellationToken);
-        var (entryId, now) = (Guid.CreateVersion7(), time.GetUtcNow());
-        var mediaType = upload.MediaType ?? FileVersion.UnknownMediaType;
-        var isNew = await session.ExecuteAsync(
-            $"""
-            insert into entries (id, team_id, reference, parent_id, kind, name, name_key, current_version_id, size, media_type, created_at, created_by, modified_at, modified_by)
-            values ({entryId}, {upload.TeamId.Value}, {Reference.New()}, {upload.FolderId}, 'file', {upload.Name}, {upload.NameKey}, {upload.Id}, {upload.Length}, {mediaType},
-                    {now}, {upload.UserId.Value}, {now}, {upload.UserId.Value})
-            on conflict (team_id, parent_id, name_key) where deleted_at is null do nothing
-            """, cancellationToken) == 1;
-        var number = 1;
-        if (!isNew)
+        var content = new NewContent(upload.Id, upload.TeamId, upload.UserId, upload.Length, upload.MediaType ?? FileVersion.UnknownMediaType);
+        var mostFiles = await placing.HoldFilesAsync(session, cancellationToken);
+        PlacedFile placed;
+        await session.ExecuteAsync($"savepoint finishing", cancellationToken);
+        try
         {
-            entryId = await LockFileAsync(session, upload, cancellationToken);
-            number = 1 + (await session.SqlAsync<int>(
-                $"""select coalesce(max(number), 0) as "Value" from versions where team_id = app_team() and entry_id = {entryId}""", cancellationToken)).Single();
+            if (onFile is null)
+            {
+                await LockFolderAsync(session, upload.FolderId, cancellationToken);
+                placed = await placing.PlaceAsync(session, content, new NewName(upload.FolderId, upload.Name, upload.NameKey, upload.Conflict), mostFiles, origin, cancellationToken);
+            }
+            else
+            {
+                placed = await placing.PlaceAsync(session, content, onFile, origin, cancellationToken);
+            }
         }
-        await session.ExecuteAsync(
-            $"""
-            insert into versions (id, team_id, entry_id, content_id, number, size, media_type, created_at, created_by)
-            values ({upload.Id}, {upload.TeamId.Value}, {entryId}, {upload.Id}, {number}, {upload.Length}, {mediaType}, {now}, {upload.UserId.Value})
-            """, cancellationToken);
-        if (!isNew)
+        catch (FileRuleException refused)
         {
-            await session.ExecuteAsync(
-                $"""
-                update entries set current_version_id = {upload.Id}, size = {upload.Length}, media_type = {mediaType}, revision = revision + 1, modified_at = {now}, modified_by = {upload.UserId.Value}
-                where team_id = app_team() and id = {entryId}
-                """, cancellationToken);
+            await session.ExecuteAsync($"rollback to savepoint finishing", cancellationToken);
+            throw new UploadException(refused.Rule == FileRule.Changed ? UploadProblem.Changed : UploadProblem.CannotFinish, refused.Message);
         }
         if (await session.ExecuteAsync(
-            $"update uploads set finished_at = {now} where team_id = app_team() and id = {upload.Id} and finished_at is null and received = length", cancellationToken) != 1)
+            $"update uploads set finished_at = {time.GetUtcNow()} where team_id = app_team() and id = {upload.Id} and finished_at is null and received = length", cancellationToken) != 1)
         {
             throw UploadException.Gone();
         }
-        session.Record(
-            new LedgerEvent("file.uploaded", entryId.ToString("D"), new Dictionary<string, string?>(StringComparer.Ordinal)
-            {
-                ["name"] = upload.Name,
-                ["version"] = number.ToString(CultureInfo.InvariantCulture),
-                ["bytes"] = upload.Length.ToString(CultureInfo.InvariantCulture),
-            }), origin);
+        return placed;
     }
 
-    /// <summary>Refused early, before any byte is sent, where it can be seen already.</summary>
-    /// <exception cref="FileRuleException">A folder has the name.</exception>
-    public static async Task RequireNameForFileAsync(TeamSession session, Upload upload, CancellationToken cancellationToken)
+    /// <summary>Refused early, before any byte is sent, where it can be seen already. Answers whether a new file will come of it.</summary>
+    /// <exception cref="FileRuleException">The name is taken.</exception>
+    public static async Task<bool> RequireNameAsync(TeamSession session, Upload upload, CancellationToken cancellationToken)
     {
         var kinds = await session.SqlAsync<string>(
             $"""
             select kind as "Value" from entries
-            where team_id = app_team() and parent_id is not distinct from {upload.FolderId} and name_key = {upload.NameKey} and deleted_at is null
+            where team_id = app_team() and parent_id is not distinct from {upload.FolderId}::uuid and name_key = {upload.NameKey} and deleted_at is null
             """, cancellationToken);
-        if (kinds is [Entry.Folder])
+        return (kinds, upload.Conflict) switch
         {
-            throw new FileRuleException(FileRule.NameTaken, NameIsFolders(upload));
-        }
+            ([], _) or (_, Upload.KeepBoth) => true,
+            (_, Upload.Refuse) => throw FileRuleException.NameTaken(upload.Name),
+            ([Entry.Folder], _) => throw FilePlacing.NameIsFolders(upload.Name),
+            _ => false,
+        };
     }
 
     /// <summary>Holds the folder in place until the commit, and looks that none above it was deleted.</summary>
@@ -93,28 +84,8 @@ internal sealed class UploadFinish(TimeProvider time)
             """, cancellationToken);
         if (live is not [true])
         {
-            throw new UploadException(
-                UploadProblem.CannotFinish, "All of it has arrived, but its folder was removed meanwhile. Bring the folder back within a day, or upload the file elsewhere.");
+            throw new FileRuleException(
+                FileRule.FolderGone, "All of it has arrived, but its folder was removed meanwhile. Bring the folder back within a day, or upload the file elsewhere.");
         }
     }
-
-    private static async Task<Guid> LockFileAsync(TeamSession session, Upload upload, CancellationToken cancellationToken)
-    {
-        var found = await session.SqlAsync<Found>(
-            $"""
-            select id as "Id", kind as "Kind" from entries
-            where team_id = app_team() and parent_id is not distinct from {upload.FolderId} and name_key = {upload.NameKey} and deleted_at is null for update
-            """, cancellationToken);
-        return found switch
-        {
-            [{ Kind: Entry.File } file] => file.Id,
-            [_] => throw new UploadException(UploadProblem.CannotFinish, NameIsFolders(upload)),
-            // Renamed or deleted between the two statements: trying again finds the name free.
-            _ => throw new ConcurrentChangeException(new InvalidOperationException("The entry that had the name has just gone.")),
-        };
-    }
-
-    private static string NameIsFolders(Upload upload) => $"There is a folder called “{upload.Name}” here. Rename one of the two.";
-
-    private sealed record Found(Guid Id, string Kind);
 }

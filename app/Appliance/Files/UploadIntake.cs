@@ -12,7 +12,8 @@ namespace Appliance.Files;
 /// and nonce; it is completed (durable), then its row is committed, then it counts. Memory: the body's pipe and one sealing buffer.
 /// </summary>
 internal sealed class UploadIntake(
-    Database database, SealedObjects objects, UploadFinish finish, TimeProvider time, FileLimits limits, Upload upload, Origin origin) : IAsyncDisposable
+    Database database, SealedObjects objects, UploadFinish finish, TimeProvider time, FileLimits limits, Upload upload, OnFile? onFile, Origin origin)
+    : IAsyncDisposable
 {
     /// <summary>Completed objects whose rows are not committed yet: at most one, but with a checksum all of the request's.</summary>
     private readonly List<Segment> _pending = [];
@@ -23,9 +24,14 @@ internal sealed class UploadIntake(
     private ObjectId _writing;
     private long _began;
     private bool _inDoubt;
+    private byte[]? _head = upload.Received == 0 ? new byte[MediaTypes.HeadBytes] : null;
+    private int _headLength;
 
     /// <summary>Whether the body came to its own end.</summary>
     public bool IsWhole { get; private set; }
+
+    /// <summary>The file that it has become, once the last byte is committed.</summary>
+    public PlacedFile? Placed { get; private set; }
 
     /// <summary>Takes the body to its end and answers where the upload stands.</summary>
     /// <param name="body">The bytes; left where they were not taken.</param>
@@ -85,6 +91,7 @@ internal sealed class UploadIntake(
     // The body's own token ends the reading only: what was read is brought to safety, whatever becomes of the client.
     private async Task WriteAsync(ReadOnlySequence<byte> bytes, bool keep)
     {
+        Look(bytes);
         foreach (var part in bytes)
         {
             var rest = part;
@@ -105,6 +112,17 @@ internal sealed class UploadIntake(
                     }
                 }
             }
+        }
+    }
+
+    /// <summary>Keeps the content's first bytes, until they are committed: what they say decides what it is served as.</summary>
+    private void Look(ReadOnlySequence<byte> bytes)
+    {
+        if (_head is not null && _headLength < _head.Length)
+        {
+            var more = bytes.Slice(0, Math.Min(bytes.Length, _head.Length - _headLength));
+            more.CopyTo(_head.AsSpan(_headLength));
+            _headLength += (int)more.Length;
         }
     }
 
@@ -138,10 +156,15 @@ internal sealed class UploadIntake(
         {
             return;
         }
+        if (_head is not null)
+        {
+            upload.MediaType = MediaTypes.Of(_head.AsSpan(0, _headLength));
+            _head = null;
+        }
         await using var session = await database.ForTeamAsync(upload.TeamId, upload.UserId, CancellationToken.None);
         if (await session.ExecuteAsync(
             $"""
-            update uploads set received = {_taken}, expires_at = {time.GetUtcNow() + limits.UploadLifetime}
+            update uploads set received = {_taken}, media_type = {upload.MediaType}, expires_at = {time.GetUtcNow() + limits.UploadLifetime}
             where team_id = app_team() and id = {upload.Id} and user_id = app_user() and received = {_committed} and finished_at is null
             """, CancellationToken.None) == 0)
         {
@@ -153,13 +176,14 @@ internal sealed class UploadIntake(
         }
         await session.SaveAsync(CancellationToken.None);
         UploadException? cannotFinish = null;
+        PlacedFile? placed = null;
         if (finishes)
         {
             try
             {
-                await finish.FinishAsync(session, upload, origin, CancellationToken.None);
+                placed = await finish.FinishAsync(session, upload, onFile, origin, CancellationToken.None);
             }
-            catch (UploadException refused) when (refused.Problem == UploadProblem.CannotFinish)
+            catch (UploadException refused) when (refused.Problem is UploadProblem.CannotFinish or UploadProblem.Changed)
             {
                 cannotFinish = refused; // the bytes are kept all the same
             }
@@ -169,6 +193,7 @@ internal sealed class UploadIntake(
         _inDoubt = false;
         _pending.Clear();
         _committed = _taken;
+        Placed = placed;
         if (cannotFinish is not null)
         {
             throw cannotFinish;

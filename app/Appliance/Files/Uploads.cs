@@ -26,65 +26,111 @@ public sealed class Uploads
     private readonly Folders _folders;
     private readonly TimeProvider _time;
     private readonly FileLimits _limits;
+    private readonly Quota _quota;
     private readonly UploadFinish _finish;
     private readonly ActiveWriters _writers = new();
 
-    public Uploads(Database database, SealedObjects objects, Folders folders, TimeProvider time, FileLimits limits)
+    public Uploads(Database database, SealedObjects objects, Folders folders, Quota quota, TimeProvider time, FileLimits limits)
     {
         _database = database;
         _objects = objects;
         _folders = folders;
         _time = time;
         _limits = limits;
-        _finish = new UploadFinish(time);
+        _quota = quota;
+        _finish = new UploadFinish(new FilePlacing(quota, time), time);
     }
+
+    /// <summary>Announces content that becomes a new version where its name is taken. See the other one.</summary>
+    public Task<Upload> CreateAsync(TeamVisit visit, string? folder, string? name, long length, Origin origin, CancellationToken cancellationToken) =>
+        CreateAsync(visit, new NewUpload(folder, name, length), origin, cancellationToken);
 
     /// <summary>Announces content and commits. An empty file is there at once.</summary>
     /// <param name="visit">Who uploads, and where to; its session is done afterwards.</param>
-    /// <param name="folder">The folder's reference; null for the root.</param>
-    /// <param name="name">As the client says it.</param>
-    /// <param name="length">Bytes that will come, 0 to <see cref="FileLimits.MaxFileBytes"/>.</param>
+    /// <param name="announced">What will come.</param>
     /// <param name="origin">For the ledger.</param>
     /// <param name="cancellationToken">Ends it before it is committed.</param>
     /// <exception cref="EntryNameException">The name cannot be one.</exception>
-    /// <exception cref="FileRuleException">The folder is not there, or a folder has this name.</exception>
+    /// <exception cref="FileRuleException">The folder is not there, the name is taken, or the team's quota would be exceeded.</exception>
     /// <exception cref="UploadException">Too long.</exception>
-    public async Task<Upload> CreateAsync(
-        TeamVisit visit, string? folder, string? name, long length, Origin origin, CancellationToken cancellationToken)
+    public async Task<Upload> CreateAsync(TeamVisit visit, NewUpload announced, Origin origin, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(visit);
+        ArgumentNullException.ThrowIfNull(announced);
+        var (session, length) = (visit.Session, announced.Length);
+        RequireLength(length);
+        var parsed = EntryName.Parse(announced.Name);
+        var path = await _folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
+        var upload = await AnnounceAsync(visit, path is [.., var parent] ? parent.Id : null, parsed, length, announced.Conflict, cancellationToken);
+        if (length == 0)
+        {
+            await _finish.FinishAsync(session, upload, null, origin, cancellationToken);
+        }
+        await session.CommitAsync(cancellationToken);
+        return upload;
+    }
+
+    /// <exception cref="UploadException">More than a file may have.</exception>
+    internal void RequireLength(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         if (length > _limits.MaxFileBytes)
         {
             throw new UploadException(UploadProblem.TooLong, $"A file may have at most {ByteSize.Text(_limits.MaxFileBytes)}.");
         }
-        var session = visit.Session;
-        var parsed = EntryName.Parse(name);
-        var path = await _folders.PathAsync(session, folder, cancellationToken) ?? throw FileRuleException.FolderGone();
-        var now = _time.GetUtcNow();
+    }
+
+    /// <summary>Writes down what will come; the caller commits.</summary>
+    internal async Task<Upload> AnnounceAsync(TeamVisit visit, Guid? folder, EntryName name, long length, string conflict, CancellationToken cancellationToken)
+    {
+        var (session, now) = (visit.Session, _time.GetUtcNow());
         var upload = new Upload
         {
             Id = Guid.CreateVersion7(),
             TeamId = visit.Team,
             Reference = Reference.New(),
             UserId = visit.Person,
-            FolderId = path is [.., var parent] ? parent.Id : null,
-            Name = parsed.Text,
-            NameKey = parsed.Key,
+            FolderId = folder,
+            Name = name.Text,
+            NameKey = name.Key,
             Length = length,
             Received = 0,
             CreatedAt = now,
             ExpiresAt = now + _limits.UploadLifetime,
+            Conflict = conflict,
+            MediaType = length == 0 ? MediaTypes.Of([]) : null,
         };
-        await UploadFinish.RequireNameForFileAsync(session, upload, cancellationToken);
+        var isNew = await UploadFinish.RequireNameAsync(session, upload, cancellationToken);
+        // The announcement itself is what holds the room until the file is there.
+        await _quota.RequireRoomAsync(session, length, isNew ? 1 : 0, cancellationToken);
         session.Add(upload);
         await session.SaveAsync(cancellationToken);
-        if (length == 0)
-        {
-            await _finish.FinishAsync(session, upload, origin, cancellationToken);
-        }
-        await session.CommitAsync(cancellationToken);
         return upload;
     }
+
+    /// <summary>Takes all of an announced upload from one request. The file is there when this returns; when the request breaks off, nothing of it is.</summary>
+    /// <exception cref="UploadException">It broke off, or cannot be finished.</exception>
+    internal async Task<PlacedFile> TakeWholeAsync(Upload upload, OnFile? onFile, PipeReader body, Origin origin, CancellationToken cancellationToken)
+    {
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, onFile, origin);
+        try
+        {
+            await intake.TakeAsync(body, null, cancellationToken);
+            return intake.Placed ?? throw BrokeOff();
+        }
+        finally
+        {
+            // Nobody knows the upload's address: what is not finished now never will be.
+            if (intake.Placed is null)
+            {
+                await using var aside = await _database.ForTeamAsync(upload.TeamId, upload.UserId, CancellationToken.None);
+                await TerminateAsync(aside, upload.Id, CancellationToken.None);
+            }
+        }
+    }
+
+    internal static UploadException BrokeOff() =>
+        new(UploadProblem.Gone, "The connection broke before the whole file was here. Nothing of it was stored.");
 
     /// <summary>The person's own upload; null for an unknown reference and for somebody else's.</summary>
     /// <exception cref="UploadException">It has expired.</exception>
@@ -116,7 +162,7 @@ public sealed class Uploads
         {
             return upload;
         }
-        await _finish.FinishAsync(session, upload, origin, cancellationToken);
+        await _finish.FinishAsync(session, upload, null, origin, cancellationToken);
         await session.CommitAsync(cancellationToken);
         return upload;
     }
@@ -143,7 +189,7 @@ public sealed class Uploads
         {
             return offset;
         }
-        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, origin);
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, null, origin);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, writer.Asked);
         using var limit = new CancellationTokenSource(_limits.RequestTime, _time);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ended.Token, limit.Token);
@@ -154,12 +200,19 @@ public sealed class Uploads
     /// Takes a file whose length nobody knows beforehand, in one piece (a form without script). It is there when this returns; when it breaks
     /// off, nothing of it is.
     /// </summary>
+    /// <param name="visit">Who uploads, and where to; its session is done afterwards.</param>
+    /// <param name="folder">The folder's reference; null for the root.</param>
+    /// <param name="name">As the client says it.</param>
+    /// <param name="most">Bytes that it cannot exceed, because all of the request has no more; null where that is not known.</param>
+    /// <param name="body">The bytes.</param>
+    /// <param name="origin">For the ledger.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="UploadException">It broke off, is too long, or cannot be finished.</exception>
     public async Task ReceiveWholeAsync(
-        TeamVisit visit, string? folder, string? name, PipeReader body, Origin origin, CancellationToken cancellationToken)
+        TeamVisit visit, string? folder, string? name, long? most, PipeReader body, Origin origin, CancellationToken cancellationToken)
     {
-        var upload = await CreateAsync(visit, folder, name, _limits.MaxFileBytes, origin, cancellationToken);
-        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, origin);
+        var upload = await CreateAsync(visit, folder, name, Math.Clamp(most ?? long.MaxValue, 1, _limits.MaxFileBytes), origin, cancellationToken);
+        await using var intake = new UploadIntake(_database, _objects, _finish, _time, _limits, upload, null, origin);
         var stands = 0L;
         try
         {
@@ -175,7 +228,7 @@ public sealed class Uploads
         }
         if (!intake.IsWhole)
         {
-            throw new UploadException(UploadProblem.Gone, "The connection broke before the whole file was here. Nothing of it was stored.");
+            throw BrokeOff();
         }
         if (stands == upload.Length)
         {
@@ -183,7 +236,7 @@ public sealed class Uploads
         }
         await using var session = await _database.ForTeamAsync(visit.Team, visit.Person, CancellationToken.None);
         await session.ExecuteAsync($"update uploads set length = received where team_id = app_team() and id = {upload.Id}", CancellationToken.None);
-        await _finish.FinishAsync(session, upload.WithLength(stands), origin, CancellationToken.None);
+        await _finish.FinishAsync(session, upload.WithLength(stands), null, origin, CancellationToken.None);
         await session.CommitAsync(CancellationToken.None);
     }
 
@@ -218,6 +271,22 @@ public sealed class Uploads
         return expired.Count;
     }
 
+    /// <summary>
+    /// Forgets uploads into these folders, <paramref name="most"/> at most; answers how many, and the objects that nothing refers to any more once
+    /// the session has committed. A request that is still writing to one learns it with its next segment.
+    /// </summary>
+    internal static async Task<(int Uploads, IReadOnlyList<Guid> Objects)> DropInAsync(TeamSession session, Guid[] folders, int most, CancellationToken cancellationToken)
+    {
+        var found = await session.SqlAsync<Guid>(
+            $"""select id as "Value" from uploads where team_id = app_team() and folder_id = any({folders}) limit {most} for update""", cancellationToken);
+        var objects = new List<Guid>();
+        foreach (var id in found)
+        {
+            objects.AddRange(await DropAsync(session, id, cancellationToken));
+        }
+        return (found.Count, objects);
+    }
+
     /// <summary>Removes the row and, unless they have become a file's, the segments; answers these segments' objects.</summary>
     private static async Task<List<Guid>> DropAsync(TeamSession session, Guid upload, CancellationToken cancellationToken)
     {
@@ -249,7 +318,7 @@ public sealed class Uploads
         (await session.SqlAsync<Row>(
             $"""
             select id as "Id", team_id as "TeamId", user_id as "UserId", reference as "Reference", folder_id as "FolderId", name as "Name", name_key as "NameKey", length as "Length",
-                   received as "Received", created_at as "CreatedAt", expires_at as "ExpiresAt", finished_at as "FinishedAt"
+                   received as "Received", created_at as "CreatedAt", expires_at as "ExpiresAt", finished_at as "FinishedAt", media_type as "MediaType", conflict as "Conflict"
             from uploads where team_id = app_team() and reference = {reference} and user_id = app_user()
             """, cancellationToken)).SingleOrDefault()?.ToUpload();
 
@@ -258,7 +327,7 @@ public sealed class Uploads
 
     private sealed record Row(
         Guid Id, Guid TeamId, Guid UserId, string Reference, Guid? FolderId, string Name, string NameKey, long Length, long Received,
-        DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, DateTimeOffset? FinishedAt)
+        DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt, DateTimeOffset? FinishedAt, string? MediaType, string Conflict)
     {
         public Upload ToUpload() => new()
         {
@@ -274,6 +343,15 @@ public sealed class Uploads
             CreatedAt = CreatedAt,
             ExpiresAt = ExpiresAt,
             FinishedAt = FinishedAt,
+            MediaType = MediaType,
+            Conflict = Conflict,
         };
     }
 }
+
+/// <summary>Content that is announced.</summary>
+/// <param name="Folder">The reference of the folder it is to be in; null for the root.</param>
+/// <param name="Name">As the client says it.</param>
+/// <param name="Length">Bytes that will come, 0 to <see cref="FileLimits.MaxFileBytes"/>.</param>
+/// <param name="Conflict">What to do when the name is taken: <see cref="Upload.NewVersion"/>, <see cref="Upload.KeepBoth"/> or <see cref="Upload.Refuse"/>.</param>
+public sealed record NewUpload(string? Folder, string? Name, long Length, string Conflict = Upload.NewVersion);

@@ -27,10 +27,25 @@ public static class LedgerAppend
     public static void RecordForAppliance(this TeamSession session, LedgerEvent happened, Origin origin) =>
         session.Append(ApplianceTree, happened, origin);
 
+    /// <summary>
+    /// As <see cref="Record"/>, for a statement that writes the row itself, together with what it tells of: it must be inserted in this session as it is.
+    /// </summary>
+    internal static LedgerEntry Prepare(this TeamSession session, LedgerEvent happened, Origin origin)
+    {
+        session.AfterCommit(Nudge);
+        return Entry(session.TeamOrThrow.Value, happened, origin);
+    }
+
     private static void Append(this TeamSession session, Guid tree, LedgerEvent happened, Origin origin)
     {
+        session.Add(Entry(tree, happened, origin));
+        session.AfterCommit(Nudge);
+    }
+
+    private static LedgerEntry Entry(Guid tree, LedgerEvent happened, Origin origin)
+    {
         var now = DateTimeOffset.UtcNow;
-        session.Add(new LedgerEntry
+        return new LedgerEntry
         {
             Id = NewId(now),
             Tree = tree,
@@ -42,8 +57,7 @@ public static class LedgerAppend
             Details = happened.Details is null
                 ? "{}"
                 : JsonSerializer.Serialize(new SortedDictionary<string, string?>(happened.Details.ToDictionary(), StringComparer.Ordinal)),
-        });
-        session.AfterCommit(Nudge);
+        };
     }
 
     private static void Nudge() => Committed?.Invoke(null, EventArgs.Empty);

@@ -1,4 +1,5 @@
 using System.Text.Encodings.Web;
+using Appliance.SignIn.Tokens;
 using Appliance.Web;
 using Appliance.Web.Errors;
 using Microsoft.AspNetCore.Authentication;
@@ -76,7 +77,11 @@ internal sealed class SessionAuthenticationHandler(
         }
         Response.StatusCode = status;
         Response.Headers["Appliance-Reason"] = code;
-        Context.Features.Set(new ErrorDetail(sentence));
+        if (status == StatusCodes.Status401Unauthorized)
+        {
+            TokenAuthenticationHandler.Challenge(Context);
+        }
+        Context.Features.Set(new ErrorDetail(sentence, code));
         return Task.CompletedTask;
     }
 

@@ -1,4 +1,5 @@
 using Appliance.Accounts;
+using Appliance.SignIn.Tokens;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
@@ -14,7 +15,7 @@ public static class SignInServices
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(settings ?? SignInSettings.FromEnvironment(Environment.GetEnvironmentVariable));
-        services.AddSingleton<Sessions>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
+        services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
         services.AddScoped<Attempts>();
@@ -50,11 +51,13 @@ public static class SignInServices
 
     private static void AddSchemesAndPolicies(IServiceCollection services)
     {
-        services.AddAuthentication(SessionAuthenticationHandler.Scheme)
+        services.AddAuthentication(ApiSignIn.ByEndpoint)
+            .AddApiSignIn()
             .AddScheme<AuthenticationSchemeOptions, SessionAuthenticationHandler>(SessionAuthenticationHandler.Scheme, null)
             .AddScheme<AuthenticationSchemeOptions, HalfSignedInHandler>(HalfSignedInHandler.Scheme, null)
             .AddScheme<AuthenticationSchemeOptions, SetUpHandler>(SetUpHandler.Scheme, null);
         services.AddAuthorizationBuilder()
+            .AddApiPolicies()
             .AddPolicy(Access.SignedIn, p => InState(p, SignedInPerson.Open))
             .AddPolicy(Access.SteppedUp, p => InState(p, SignedInPerson.Open).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
             .AddPolicy(Access.PasswordDue, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue))

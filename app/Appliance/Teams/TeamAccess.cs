@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
+using System.Security.Claims;
 using Appliance.Data;
+using Appliance.SignIn;
+using Appliance.SignIn.Tokens;
 using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
 
@@ -16,11 +19,19 @@ public sealed class TeamAccess(Database database)
     /// <summary>Which reference is which team never changes, so it is asked once. It opens nothing: the database checks membership itself.</summary>
     private readonly ConcurrentDictionary<string, TeamId> _known = new(StringComparer.Ordinal);
 
+    /// <summary>As the other one, for whoever the request was signed in by: a token that is for one team opens no other.</summary>
+    /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
+    public Task<TeamVisit?> EnterAsync(string? reference, ClaimsPrincipal person, CancellationToken cancellationToken) =>
+        EnterAsync(reference, person.Id(), person.OnlyTeam(), cancellationToken);
+
     /// <summary>Opens a session in the team, for a member. The visit is the caller's to dispose.</summary>
     /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
-    public async Task<TeamVisit?> EnterAsync(string? reference, UserId person, CancellationToken cancellationToken)
+    public Task<TeamVisit?> EnterAsync(string? reference, UserId person, CancellationToken cancellationToken) =>
+        EnterAsync(reference, person, null, cancellationToken);
+
+    private async Task<TeamVisit?> EnterAsync(string? reference, UserId person, TeamId? only, CancellationToken cancellationToken)
     {
-        if (!Reference.IsWellFormed(reference) || await FindAsync(reference!, person, cancellationToken) is not { } team)
+        if (!Reference.IsWellFormed(reference) || await FindAsync(reference!, person, cancellationToken) is not { } team || (only is { } one && one != team))
         {
             return null;
         }

@@ -7,7 +7,7 @@ using Appliance.Vault;
 namespace Appliance.Teams;
 
 /// <summary>A team that the person is in, since when, and as what.</summary>
-public sealed record MyTeam(string Reference, string Name, string Role, DateTimeOffset Since);
+public sealed record MyTeam(Guid Id, string Reference, string Name, string Role, DateTimeOffset Since);
 
 /// <summary>Making teams, and a person's own list of them.</summary>
 public sealed class TeamDirectory(Database database, TeamKeys keys, TimeProvider time)
@@ -41,7 +41,7 @@ public sealed class TeamDirectory(Database database, TeamKeys keys, TimeProvider
         await using var session = await database.ForUserAsync(person, cancellationToken);
         return await session.SqlAsync<MyTeam>(
             $"""
-            select t.reference as "Reference", t.name as "Name", m.role as "Role", m.since as "Since"
+            select t.id as "Id", t.reference as "Reference", t.name as "Name", m.role as "Role", m.since as "Since"
             from memberships m join teams t on t.id = m.team_id where m.user_id = app_user() order by upper(t.name), t.id
             """, cancellationToken);
     }

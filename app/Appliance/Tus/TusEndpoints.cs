@@ -3,6 +3,7 @@ using Appliance.Files;
 using Appliance.SignIn;
 using Appliance.Teams;
 using Appliance.Web;
+using Appliance.Web.Api;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
@@ -16,15 +17,15 @@ public static class TusEndpoints
 {
     public static void MapTus(this IEndpointRouteBuilder app)
     {
-        var tus = app.MapGroup("/teams/{team}/uploads").RequireAuthorization(Access.SignedIn).RequireRateLimiting(RateLimits.Uploads).AddEndpointFilter(CheckAsync);
+        var tus = app.MapApiGroup("/teams/{team}/uploads").RequireRateLimiting(RateLimits.Uploads).AddEndpointFilter(CheckAsync).WithTags("Resumable uploads");
         // Bodies are as long as files: what a file may have is checked against what was announced.
         var noLimit = new DisableRequestSizeLimitAttribute();
-        tus.MapMethods("", [HttpMethods.Options], Options);
-        tus.MapMethods("{upload}", [HttpMethods.Options], Options);
-        tus.MapPost("", CreateAsync).WithMetadata(noLimit);
-        tus.MapMethods("{upload}", [HttpMethods.Head], HeadAsync);
-        tus.MapPatch("{upload}", PatchAsync).WithMetadata(noLimit);
-        tus.MapDelete("{upload}", DeleteAsync);
+        tus.MapMethods("", [HttpMethods.Options], Options).RequireAuthorization(Access.ApiRead).WithSummary("What this server speaks of tus 1.0.");
+        tus.MapMethods("{upload}", [HttpMethods.Options], Options).RequireAuthorization(Access.ApiRead).WithSummary("What this server speaks of tus 1.0.");
+        tus.MapPost("", CreateAsync).RequireAuthorization(Access.ApiWrite).WithMetadata(noLimit).WithSummary("Announces an upload (tus 1.0, creation).");
+        tus.MapMethods("{upload}", [HttpMethods.Head], HeadAsync).RequireAuthorization(Access.ApiRead).WithSummary("Where an upload stands.");
+        tus.MapPatch("{upload}", PatchAsync).RequireAuthorization(Access.ApiWrite).WithMetadata(noLimit).WithSummary("Sends bytes that go on where the upload stands.");
+        tus.MapDelete("{upload}", DeleteAsync).RequireAuthorization(Access.ApiWrite).WithSummary("Cancels an upload (tus 1.0, termination).");
     }
 
     /// <summary>"Headers", Tus-Resumable: on every request but OPTIONS and every answer; another version is 412, before anything is done.</summary>
@@ -84,7 +85,7 @@ public static class TusEndpoints
                 return UnknownChecksum();
             }
             Upload upload;
-            await using (var visit = await access.EnterAsync(team, context.User.Id(), cancelled))
+            await using (var visit = await access.EnterAsync(team, context.User, cancelled))
             {
                 if (visit is null)
                 {
@@ -93,7 +94,7 @@ public static class TusEndpoints
                 upload = await uploads.CreateAsync(
                     visit, metadata.GetValueOrDefault("folder") is { Length: > 0 } folder ? folder : null, metadata.GetValueOrDefault("filename"), length, context.Origin(), cancelled);
             }
-            response.Headers.Location = $"/teams/{team}/uploads/{upload.Reference}";
+            response.Headers.Location = $"{ApiRoutes.Base}/teams/{team}/uploads/{upload.Reference}";
             response.Headers[TusHeaders.Expires] = Date(upload.ExpiresAt);
             var offset = hasBody && length > 0 ? await uploads.ReceiveAsync(upload, 0, request.BodyReader, checksum, context.Origin(), cancelled) : 0;
             if (hasBody)
@@ -107,7 +108,7 @@ public static class TusEndpoints
     private static Task<IResult> HeadAsync(HttpContext context, string team, string upload, TeamAccess access, Uploads uploads) =>
         TusErrors.AnsweredAsync(context, async () =>
         {
-            await using var visit = await access.EnterAsync(team, context.User.Id(), context.RequestAborted);
+            await using var visit = await access.EnterAsync(team, context.User, context.RequestAborted);
             if (visit is null || await uploads.ResumeAsync(visit, upload, context.Origin(), context.RequestAborted) is not { } found)
             {
                 return TypedResults.StatusCode(StatusCodes.Status404NotFound);
@@ -137,7 +138,7 @@ public static class TusEndpoints
                 return UnknownChecksum();
             }
             Upload? found;
-            await using (var visit = await access.EnterAsync(team, context.User.Id(), cancelled))
+            await using (var visit = await access.EnterAsync(team, context.User, cancelled))
             {
                 if (visit is null || (found = await uploads.FindAsync(visit, upload, cancelled)) is null)
                 {
@@ -159,7 +160,7 @@ public static class TusEndpoints
     private static Task<IResult> DeleteAsync(HttpContext context, string team, string upload, TeamAccess access, Uploads uploads) =>
         TusErrors.AnsweredAsync(context, async () =>
         {
-            await using var visit = await access.EnterAsync(team, context.User.Id(), context.RequestAborted);
+            await using var visit = await access.EnterAsync(team, context.User, context.RequestAborted);
             if (visit is null || await uploads.FindAsync(visit, upload, context.RequestAborted) is not { } found)
             {
                 return TypedResults.StatusCode(StatusCodes.Status404NotFound);

@@ -26,7 +26,14 @@ internal static class TusErrors
         }
         catch (FileRuleException refused)
         {
-            return Refused(refused.Rule == FileRule.FolderGone ? StatusCodes.Status404NotFound : StatusCodes.Status409Conflict, "This upload cannot begin", refused.Message);
+            return Refused(
+                refused.Rule switch
+                {
+                    FileRule.FolderGone => StatusCodes.Status404NotFound,
+                    FileRule.QuotaExceeded => StatusCodes.Status507InsufficientStorage,
+                    _ => StatusCodes.Status409Conflict,
+                },
+                "This upload cannot begin", refused.Message);
         }
         catch (UploadException refused)
         {
@@ -50,6 +57,7 @@ internal static class TusErrors
     {
         UploadProblem.Busy => StatusCodes.Status423Locked,
         UploadProblem.WrongOffset or UploadProblem.CannotFinish => StatusCodes.Status409Conflict,
+        UploadProblem.Changed => StatusCodes.Status412PreconditionFailed,
         UploadProblem.TooLong => StatusCodes.Status413PayloadTooLarge,
         UploadProblem.Gone => StatusCodes.Status410Gone,
         UploadProblem.ChecksumMismatch => ChecksumMismatch,

@@ -29,4 +29,10 @@ public static class Access
 
     /// <summary>Chooses a password: signed in, or setting up.</summary>
     public const string ChoosingPassword = "choosing-password";
+
+    /// <summary>The API, reading: signed in as with <see cref="SignedIn"/>, or by a token. The only policies that a token satisfies are this one and <see cref="ApiWrite"/>.</summary>
+    public const string ApiRead = "api-read";
+
+    /// <summary>The API, changing something: as <see cref="ApiRead"/>, and a token must be allowed to write.</summary>
+    public const string ApiWrite = "api-write";
 }

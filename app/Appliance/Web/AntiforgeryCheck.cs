@@ -1,3 +1,4 @@
+using Appliance.SignIn.Tokens;
 using Appliance.Web.Errors;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -8,7 +9,8 @@ namespace Appliance.Web;
 /// Every request that may change something comes from our own pages: the browser does not say that it began elsewhere
 /// (Fetch Metadata, <c>Origin</c>), and it carries the antiforgery token in the form field or the header
 /// <c>RequestVerificationToken</c>. Only an endpoint that says <c>DisableAntiforgery()</c> is let off, which is right where no
-/// cookie signs anybody in.
+/// cookie signs anybody in, and a request that was in fact signed in by a token: the program put it there, no browser did. That a header is
+/// there lets nobody off. An app password may be in a browser's memory, so there the browser still must not say that the request began elsewhere.
 /// </summary>
 internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antiforgery, Settings settings)
 {
@@ -18,7 +20,8 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
     {
         if (IsSafe(context.Request.Method)
             || context.GetEndpoint()?.Metadata.GetMetadata<IAntiforgeryMetadata>() is { RequiresValidation: false }
-            || (IsOwn(context.Request) && await HasTokenAsync(context)))
+            || context.User.IsBearer()
+            || (IsOwn(context.Request) && (context.User.IsToken() || await HasTokenAsync(context))))
         {
             await next(context);
             return;
@@ -26,7 +29,7 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
         if (!context.Response.HasStarted)
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
-            context.Features.Set(new ErrorDetail("Nothing was changed. The page this came from is out of date: go back, reload it, and try again."));
+            context.Features.Set(new ErrorDetail("Nothing was changed. The page this came from is out of date: go back, reload it, and try again.", "antiforgery"));
         }
     }
 

@@ -9,7 +9,7 @@ namespace Appliance.Web;
 internal sealed class ResponseHeaders
 {
     internal const string ContentSecurityPolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; frame-src 'self'; "
         + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
     /// <summary>Off, all that a browser knows by these names; on, for this origin's own pages: security keys, and copying a reference.</summary>

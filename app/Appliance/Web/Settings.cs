@@ -44,6 +44,12 @@ public sealed record Settings
     /// <summary>GiB that one file may have, 1 to 1024. <c>APPLIANCE_MAX_FILE_GIB</c>.</summary>
     public int MaxFileGibibytes { get; init; } = 50;
 
+    /// <summary>GiB that a team may store unless the operator says otherwise for it (verb <c>quota</c>); null: no limit. <c>APPLIANCE_TEAM_QUOTA_GIB</c>.</summary>
+    public int? TeamQuotaGibibytes { get; init; }
+
+    /// <summary>Files that a team may store, likewise. <c>APPLIANCE_TEAM_QUOTA_FILES</c>.</summary>
+    public int? TeamQuotaFiles { get; init; }
+
     /// <summary>The folder of PostgreSQL's socket, or a host. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
     public required string DatabaseHost { get; init; }
 

@@ -49,6 +49,8 @@ internal sealed class SettingsReader
             DatabaseName = Text("DATABASE_NAME") ?? defaults.DatabaseName,
             Objects = Objects(data),
             MaxFileGibibytes = Number("MAX_FILE_GIB", defaults.MaxFileGibibytes, 1, 1024),
+            TeamQuotaGibibytes = NumberOrNone("TEAM_QUOTA_GIB", 1, 1 << 20),
+            TeamQuotaFiles = NumberOrNone("TEAM_QUOTA_FILES", 1, 1_000_000_000),
             Limits = defaults.Limits with
             {
                 Connections = Number("MAX_CONNECTIONS", defaults.Limits.Connections, 16, 1_000_000),
@@ -164,6 +166,8 @@ internal sealed class SettingsReader
         _problems.Add($"{Prefix}{name} is '{text}'; it must be a whole number from {least} to {most}.");
         return otherwise;
     }
+
+    private int? NumberOrNone(string name, int least, int most) => Text(name) is null ? null : Number(name, least, least, most);
 
     private bool YesNo(string name, bool otherwise)
     {

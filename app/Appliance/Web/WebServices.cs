@@ -1,5 +1,6 @@
 using Appliance.Objects;
 using Appliance.Vault;
+using Appliance.Web.Api;
 using Appliance.Web.Errors;
 using Appliance.Web.Metrics;
 using Microsoft.AspNetCore.Authorization;
@@ -47,13 +48,14 @@ public static class WebServices
         });
         services.Configure<FormOptions>(form =>
         {
-            form.ValueCountLimit = 256;
+            form.ValueCountLimit = 2048; // the entries that were chosen for an archive
             form.KeyLengthLimit = 256;
             form.ValueLengthLimit = 64 << 10;
             form.MultipartBodyLengthLimit = settings.Limits.Body;
         });
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
         services.AddRateLimits(settings.Limits);
+        services.AddApi();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
         services.AddSingleton<Readiness>();

@@ -45,7 +45,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         tested.ShouldBeGreaterThanOrEqualTo(15);
         // Nothing of it happened.
         (await anna.ListAsync(theirs["team"])).Select(e => e.Name).ShouldBe(["Folder", "file"]);
-        (await new TusClient(anna, theirs["team"]).OffsetAsync($"/teams/{theirs["team"]}/uploads/{theirs["upload"]}")).ShouldBe(5);
+        (await new TusClient(anna, theirs["team"]).OffsetAsync($"/api/v1/teams/{theirs["team"]}/uploads/{theirs["upload"]}")).ShouldBe(5);
     }
 
     [Fact]
@@ -110,7 +110,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
     private IEnumerable<(HttpMethod Method, string Template)> Endpoints() =>
         from endpoint in host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
         let template = "/" + endpoint.RoutePattern.RawText!.TrimStart('/')
-        where template.StartsWith("/teams/{team}", StringComparison.Ordinal)
+        where template.StartsWith("/teams/{team}", StringComparison.Ordinal) || template.StartsWith("/api/v1/teams/{team}", StringComparison.Ordinal)
         from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>() is { HttpMethods.Count: > 0 } said ? said.HttpMethods
             : endpoint.Metadata.GetMetadata<PageActionDescriptor>() is not null ? ["GET", "POST"] : (IReadOnlyList<string>)["GET", "POST", "PUT", "PATCH", "DELETE"]
         where method != "OPTIONS" // says what the server can do, without looking at the address

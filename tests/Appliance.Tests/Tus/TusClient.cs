@@ -10,7 +10,7 @@ namespace Appliance.Tests.Tus;
 /// <summary>tus 1.0 by hand, so that a test can also say what no client would.</summary>
 public sealed class TusClient(Person person, string team)
 {
-    public string Endpoint { get; } = $"/teams/{team}/uploads";
+    public string Endpoint { get; } = $"/api/v1/teams/{team}/uploads";
 
     public static string Metadata(string filename, string? folder = null) =>
         $"filename {Base64(filename)}" + (folder is null ? "" : $",folder {Base64(folder)}");

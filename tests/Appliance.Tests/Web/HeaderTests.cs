@@ -10,7 +10,7 @@ public sealed class HeaderTests(ProbedHost host) : IClassFixture<ProbedHost>
 {
     /// <summary>The policy of the requirement; ours may only add to it.</summary>
     private const string RequiredPolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
     [Theory, Trait("Requirement", "O4")]
     [InlineData("/nowhere", 404)]

@@ -20,12 +20,20 @@ public static class AssetEndpoints
         }
     }
 
+    /// <summary>What the PDF viewer is made of: it runs in an opaque origin, to which everything here is another's (Fetch standard, CORS). Public files.</summary>
+    private static bool IsForPdfViewer(string path) =>
+        path is "js/pdf-viewer.js" or "css/pdf-viewer.css" || path.StartsWith("vendor/pdfjs-dist/", StringComparison.Ordinal);
+
     /// <summary>A page of the version before may still ask for its fingerprint: it gets the present file, and must ask again next time.</summary>
     private static IResult Serve(string fingerprint, string path, Assets assets, HttpContext context)
     {
         if (assets.Find(path) is not { } asset)
         {
             return TypedResults.NotFound();
+        }
+        if (IsForPdfViewer(path))
+        {
+            context.Response.Headers.AccessControlAllowOrigin = "*";
         }
         context.Response.Headers.CacheControl = fingerprint == assets.Fingerprint ? "public, max-age=31536000, immutable" : "no-cache";
         return TypedResults.Bytes(asset.Content, asset.ContentType, entityTag: new EntityTagHeaderValue(asset.ETag));

@@ -55,7 +55,7 @@ public sealed class Assets
     private static string TypeOf(string name) => Path.GetExtension(name) switch
     {
         ".css" => "text/css; charset=utf-8",
-        ".js" => "text/javascript; charset=utf-8",
+        ".js" or ".mjs" => "text/javascript; charset=utf-8",
         ".svg" => "image/svg+xml",
         ".png" => "image/png",
         ".ico" => "image/vnd.microsoft.icon",

@@ -1,10 +1,13 @@
 namespace Appliance.Web.Errors;
 
-/// <summary>What a refusal's author adds for the person, in place of the general text. Set with <c>context.Features.Set</c>; never holds an exception's text.</summary>
-public sealed record ErrorDetail(string Detail);
+/// <summary>
+/// What a refusal's author adds for the person, in place of the general text. Set with <c>context.Features.Set</c>; never holds an exception's text.
+/// <c>Code</c> tells programs which refusal it is (<see cref="Api.ApiProblem"/>); null where the status tells all there is to tell.
+/// </summary>
+public sealed record ErrorDetail(string Detail, string? Code = null);
 
 /// <summary>An error in a person's words: what happened, what was kept, what to do.</summary>
-internal sealed record ErrorText(int Status, string Title, string Detail, string? Reference)
+internal sealed record ErrorText(int Status, string Title, string Detail, string? Reference, string? Code)
 {
     public static ErrorText Of(int status, string? reference, ErrorDetail? detail)
     {
@@ -30,6 +33,6 @@ internal sealed record ErrorText(int Status, string Title, string Detail, string
             >= 500 => ("Something went wrong here", "The appliance could not finish this. Everything that was confirmed before is stored; what you were just sending may not be. Go back and try once more. If it happens again, give your operator the reference below."),
             _ => ("This request could not be carried out", "Nothing was changed. Go back and try again."),
         };
-        return new ErrorText(status, title, detail?.Detail ?? text, reference);
+        return new ErrorText(status, title, detail?.Detail ?? text, reference, detail?.Code);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Appliance.Web.Api;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Appliance.Web.Errors;
@@ -22,11 +23,15 @@ internal static class Problem
         // "about:blank" says that the status tells all there is to tell; its title is the status' own (section 4.2.1).
         var members = new Dictionary<string, object>(StringComparer.Ordinal)
         {
-            ["type"] = "about:blank",
-            ["title"] = ReasonPhrases.GetReasonPhrase(error.Status),
+            ["type"] = error.Code is { } type ? ApiProblem.TypeOf(type) : "about:blank",
+            ["title"] = error.Code is null ? ReasonPhrases.GetReasonPhrase(error.Status) : error.Title,
             ["status"] = error.Status,
-            ["detail"] = $"{error.Title}. {error.Detail}",
+            ["detail"] = error.Code is null ? $"{error.Title}. {error.Detail}" : error.Detail,
         };
+        if (error.Code is { } code)
+        {
+            members["code"] = code;
+        }
         if (error.Reference is { } reference)
         {
             members["reference"] = reference;

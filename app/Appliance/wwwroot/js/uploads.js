@@ -1,5 +1,5 @@
 // Uploads from the file list: choose or drop, several at once, each resumable (tus 1.0) across a lost connection or a closed browser.
-// <div data-drop data-uploads="/teams/…/uploads" data-folder="reference or empty" data-icons="/assets/…/icons.svg">
+// <div data-drop data-uploads="/api/v1/teams/…/uploads" data-folder="reference or empty" data-icons="/assets/…/icons.svg">
 //   <input type="file" multiple hidden data-upload-input>          [data-upload-choose] anywhere opens it; without script it is a link to a form
 // tus-js-client (vendor/tus-js-client) is loaded before as a classic script: globalThis.tus.
 import { Tray } from './uploads-tray.js';

@@ -1,0 +1,133 @@
+using System.Globalization;
+using Appliance.Objects;
+using Appliance.Teams;
+using Microsoft.Net.Http.Headers;
+
+namespace Appliance.Files;
+
+/// <summary>Answers with a file's bytes, whole or a range, with validators (RFC 9110 sections 8.8, 13 and 14). Every address that hands out content shares it.</summary>
+internal static class ContentResponse
+{
+    private const int CopyBuffer = 64 << 10;
+
+    /// <summary>Finds the content and sends it; 404 for what is not there or not this person's.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="team">The team's reference.</param>
+    /// <param name="entry">The file's reference.</param>
+    /// <param name="dress">Says how the content is shown (type, disposition, policy); false: it has answered otherwise.</param>
+    public static async Task SendAsync(HttpContext context, string team, string entry, Func<HttpResponse, StoredContent, bool> dress)
+    {
+        var (request, response, cancelled) = (context.Request, context.Response, context.RequestAborted);
+        var access = context.RequestServices.GetRequiredService<TeamAccess>();
+        StoredContent? content = null;
+        IReadOnlyList<StoredSegment> segments = [];
+        ByteRange range = default;
+        await using (var visit = TryVersion(request, out var version) ? await access.EnterAsync(team, context.User, cancelled) : null)
+        {
+            if (visit is not null)
+            {
+                content = await StoredContent.FindAsync(visit.Session, entry, version, cancelled);
+            }
+            if (content is null)
+            {
+                response.StatusCode = StatusCodes.Status404NotFound;
+                return;
+            }
+            if (Answer(request, response, content, dress, out range) && HttpMethods.IsGet(request.Method) && range.Count > 0)
+            {
+                segments = await content.SegmentsAsync(visit!.Session, range, cancelled);
+            }
+        }
+        if (segments.Count == 0)
+        {
+            return;
+        }
+        // No transaction is open any more: a download may last for hours. What is spoiled or out of reach throws: before the first byte that
+        // is an error page, afterwards the connection is cut, never a clean end of something that is not whole.
+        var objects = context.RequestServices.GetRequiredService<SealedObjects>();
+        await using var reader = await ContentReader.OpenAsync(objects, content.Team, range, segments, cancelled);
+        await CopyAsync(context, reader, AccessWatch.Over(context, team));
+    }
+
+    /// <summary>The query's <c>version</c>: null where there is none. False: it is no number that a version could have.</summary>
+    private static bool TryVersion(HttpRequest request, out int? version)
+    {
+        version = null;
+        if (!request.Query.TryGetValue("version", out var said))
+        {
+            return true;
+        }
+        var valid = said is [{ } text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0;
+        version = valid ? int.Parse(said.ToString(), NumberStyles.None, CultureInfo.InvariantCulture) : null;
+        return valid;
+    }
+
+    /// <summary>Status and headers; false where there is no content to send.</summary>
+    private static bool Answer(HttpRequest request, HttpResponse response, StoredContent content, Func<HttpResponse, StoredContent, bool> dress, out ByteRange range)
+    {
+        var tag = new EntityTagHeaderValue($"\"{content.VersionId:N}\"");
+        var modified = DateTimeOffset.FromUnixTimeSeconds(content.Modified.ToUnixTimeSeconds());
+        range = new ByteRange(0, content.Size);
+
+        var headers = response.GetTypedHeaders();
+        headers.ETag = tag;
+        headers.LastModified = modified;
+        // Kept by the browser alone, and asked for again each time: membership may have ended.
+        headers.CacheControl = new CacheControlHeaderValue { Private = true, NoCache = true };
+        response.Headers.AcceptRanges = "bytes";
+        if (Preconditions.Check(request.GetTypedHeaders(), tag, modified) is { } status)
+        {
+            response.StatusCode = status;
+            return false;
+        }
+        response.Headers.XContentTypeOptions = "nosniff";
+        if (!dress(response, content))
+        {
+            return false;
+        }
+        response.ContentLength = content.Size;
+        // RFC 9110 section 14.2: other methods than GET ignore Range.
+        if (!HttpMethods.IsGet(request.Method) || !Preconditions.RangeCounts(request, tag))
+        {
+            return true;
+        }
+        switch (ByteRange.Read(request.Headers.Range, content.Size, out var part))
+        {
+            case ByteRange.Outcome.Part:
+                range = part;
+                response.StatusCode = StatusCodes.Status206PartialContent;
+                headers.ContentRange = new ContentRangeHeaderValue(part.Start, part.Start + part.Count - 1, content.Size);
+                response.ContentLength = part.Count;
+                return true;
+            case ByteRange.Outcome.Unsatisfiable:
+                response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
+                response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{content.Size}");
+                response.Headers.ContentDisposition = default;
+                response.Headers.ContentSecurityPolicy = default;
+                response.ContentType = null;
+                response.ContentLength = null;
+                return false;
+            default:
+                return true;
+        }
+    }
+
+    private static async Task CopyAsync(HttpContext context, ContentReader reader, AccessWatch watch)
+    {
+        var (output, cancelled) = (context.Response.BodyWriter, context.RequestAborted);
+        while (await reader.ReadAsync(output.GetMemory(CopyBuffer), cancelled) is > 0 and var read)
+        {
+            if (!await watch.MayGoOnAsync())
+            {
+                context.Abort(); // never a clean end of something that is not whole
+                return;
+            }
+            output.Advance(read);
+            var flushed = await output.FlushAsync(cancelled);
+            if (flushed.IsCompleted || flushed.IsCanceled)
+            {
+                return; // the client has gone
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+using Appliance.Data;
+using Appliance.SignIn.Tokens;
+
+namespace Appliance.Teams;
+
+/// <summary>
+/// Asks again and again whether a long answer may go on: the token that asked for it may be revoked, or the person removed from the team, while
+/// a download of hours is under way. One watch for each request; not thread-safe.
+/// </summary>
+public sealed class AccessWatch(HttpContext context, string team, TeamAccess access, ApiTokens tokens, TimeProvider time)
+{
+    /// <summary>How long who has lost access can still receive, at most.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+
+    private DateTimeOffset _asked = time.GetUtcNow();
+
+    /// <summary>For the endpoint of a team, whose access was just checked.</summary>
+    public static AccessWatch Over(HttpContext context, string team) => new(
+        context, team, context.RequestServices.GetRequiredService<TeamAccess>(), context.RequestServices.GetRequiredService<ApiTokens>(),
+        context.RequestServices.GetRequiredService<TimeProvider>());
+
+    /// <summary>To be asked before each piece: costs nothing but once in <see cref="Interval"/>. False: cut the connection.</summary>
+    public ValueTask<bool> MayGoOnAsync()
+    {
+        var now = time.GetUtcNow();
+        if ((now - _asked).Duration() < Interval)
+        {
+            return ValueTask.FromResult(true);
+        }
+        _asked = now;
+        return new ValueTask<bool>(AskAsync());
+    }
+
+    private async Task<bool> AskAsync()
+    {
+        try
+        {
+            if (context.User.TokenId() is { } token && !await tokens.IsAliveAsync(token, context.RequestAborted))
+            {
+                return false;
+            }
+            await using var visit = await access.EnterAsync(team, context.User, context.RequestAborted);
+            return visit is not null;
+        }
+        catch (DatabaseUnavailableException)
+        {
+            return true; // while the database is away nobody can take access away either
+        }
+    }
+}
