@@ -100,7 +100,7 @@ public sealed class ObjectStoreOptions
             {
                 yield return $"{name} names '{file}', which is empty.";
             }
-            else if (file is not null && IsSecret(name) && (File.GetUnixFileMode(file) & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite)) != 0)
+            else if (file is not null && IsSecret(name) && (File.GetUnixFileMode(file) & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite)) != UnixFileMode.None)
             {
                 yield return $"{name} names '{file}', which every account of this machine can read. Take that away: chmod o= '{file}'.";
             }
