@@ -55,6 +55,9 @@ public sealed class Database : IDisposable
     /// <summary>Closes the pooled connections; one that is in use, when its session ends.</summary>
     public void Dispose() => _source.Dispose();
 
+    /// <summary>Several statements for one flight, on a pooled connection.</summary>
+    internal NpgsqlBatch CreateBatch() => _source.CreateBatch();
+
     internal ApplianceContext CreateContext() => _contexts.CreateDbContext();
 
     private async Task<TeamSession> OpenAsync(TeamId? team, UserId? user, CancellationToken cancellationToken)

@@ -33,7 +33,8 @@ internal sealed record StoredObject(ObjectKey Key, long Length, DateTimeOffset M
 internal sealed record StoredRange(Stream Content, long ObjectLength);
 
 /// <summary>
-/// Where sealed bytes lie. An object appears whole and durable, or not at all; it is never changed afterwards.
+/// Where sealed bytes lie. An object is whole and durable once its writing has completed, and is never changed afterwards; before, nobody may
+/// know its name. After a power cut there may be a part of an object whose writing had not completed: an orphan, which the sweeper removes.
 /// Every method throws <see cref="StoreUnavailableException"/> when the store does not work, <see cref="StoreFullException"/> when it is full,
 /// and <see cref="OperationCanceledException"/> only for the caller's own token.
 /// </summary>
@@ -67,7 +68,7 @@ internal interface IObjectStore
 }
 
 /// <summary>
-/// One object being written, front to back, by one caller at a time. Disposing it before <see cref="CompleteAsync"/> has returned leaves nothing
+/// One object being written, front to back, by one caller at a time. Disposing it before it is complete leaves nothing
 /// visible.
 /// </summary>
 internal interface IObjectWrite : IAsyncDisposable
@@ -75,7 +76,10 @@ internal interface IObjectWrite : IAsyncDisposable
     /// <summary>Appends. The memory may be reused once the task has completed.</summary>
     ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation);
 
-    /// <summary>Returns when the object is visible and would survive a power cut.</summary>
+    /// <summary>Appends the rest, which may be nothing; returns when the object is visible and would survive a power cut.</summary>
     /// <exception cref="ObjectExistsException">There is such an object already; it is untouched.</exception>
-    Task CompleteAsync(CancellationToken cancellation);
+    Task CompleteAsync(ReadOnlyMemory<byte> rest, CancellationToken cancellation);
+
+    /// <inheritdoc cref="CompleteAsync(ReadOnlyMemory{byte}, CancellationToken)"/>
+    Task CompleteAsync(CancellationToken cancellation) => CompleteAsync(ReadOnlyMemory<byte>.Empty, cancellation);
 }

@@ -4,7 +4,8 @@ using Appliance.Vault;
 namespace Appliance.Objects;
 
 /// <summary>
-/// Seals one object's content on its way to the store, front to back, for one caller at a time. Memory: about 1.1 MiB plus what the store holds.
+/// Seals one object's content on its way to the store, front to back, for one caller at a time: the store writes one piece while the next is being
+/// sealed, so an error of a write may be said by the call after it. Memory: about 2.1 MiB plus what the store holds; small objects need little.
 /// Disposing it before <see cref="CompleteAsync"/> has returned leaves nothing visible. After an error it takes no more.
 /// </summary>
 public sealed class SealedWriter : IAsyncDisposable
@@ -19,6 +20,8 @@ public sealed class SealedWriter : IAsyncDisposable
     int _plainLength;
     byte[] _sealed = [];
     int _sealedLength;
+    byte[] _spare = [];
+    Task _writing = Task.CompletedTask; // of _spare
     State _state;
 
     internal SealedWriter(SealingSession session, IObjectWrite write)
@@ -72,8 +75,8 @@ public sealed class SealedWriter : IAsyncDisposable
     {
         Enter();
         await SealAsync(_plain.AsMemory(0, _plainLength), last: true, cancellation);
-        await FlushAsync(cancellation);
-        await _write.CompleteAsync(cancellation);
+        await _writing;
+        await _write.CompleteAsync(_sealed.AsMemory(0, _sealedLength), cancellation);
         _state = State.Completed;
     }
 
@@ -85,8 +88,11 @@ public sealed class SealedWriter : IAsyncDisposable
         }
         _state = State.Disposed;
         _session.Dispose();
+        // The store still reads from the buffer. Whoever threw this error has told it, or the object is being dropped.
+        await _writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         ArrayPool<byte>.Shared.Return(_plain, clearArray: true); // it held content in clear
         ArrayPool<byte>.Shared.Return(_sealed);
+        ArrayPool<byte>.Shared.Return(_spare);
         await _write.DisposeAsync();
     }
 
@@ -115,9 +121,16 @@ public sealed class SealedWriter : IAsyncDisposable
         _sealedLength += _session.SealChunk(plain.Span, last, _sealed.AsSpan(_sealedLength));
     }
 
+    /// <summary>Hands the sealed bytes over once those before them are written.</summary>
     async ValueTask FlushAsync(CancellationToken cancellation)
     {
-        await _write.WriteAsync(_sealed.AsMemory(0, _sealedLength), cancellation);
+        await _writing;
+        (_sealed, _spare) = (_spare, _sealed);
+        _writing = _write.WriteAsync(_spare.AsMemory(0, _sealedLength), cancellation).AsTask();
         _sealedLength = 0;
+        if (_sealed.Length == 0)
+        {
+            _sealed = ArrayPool<byte>.Shared.Rent(_spare.Length);
+        }
     }
 }

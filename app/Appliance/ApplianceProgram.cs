@@ -7,6 +7,7 @@ using Appliance.SignIn.SecurityKeys;
 using Appliance.Teams;
 using Appliance.Tus;
 using Appliance.Web;
+using Appliance.Web.Api;
 using Appliance.Web.Metrics;
 
 namespace Appliance;
@@ -57,7 +58,9 @@ public static class ApplianceProgram
         app.MapPreviews();
         app.MapArchives();
         app.MapFormUploads();
+        app.MapSelection();
         app.MapTus();
+        app.MapApiDescription();
         app.MapHealth();
         app.MapMetrics();
         map?.Invoke(app);

@@ -1,6 +1,12 @@
 using Appliance.Benchmarks;
 using Appliance.Tests.TestServers;
 
+// prepare LINK TEAM…: for tests/load, which measures the whole appliance.
+if (args is ["prepare", var link, .. var teams])
+{
+    await LoadPerson.PrepareAsync(link, teams);
+    return;
+}
 // Which to run: sealing, door, ledger; all without an argument.
 var table = new Results();
 bool Asked(string name) => args.Length == 0 || args.Contains(name, StringComparer.Ordinal);

@@ -30,14 +30,15 @@ public sealed class MainJobTests(Chromium chromium)
             new FilePayload { Name = "Opening.wav", MimeType = "audio/wav", Buffer = content },
             new FilePayload { Name = "empty.txt", MimeType = "text/plain", Buffer = [] },
         ]);
-        // When all are in, the list is shown anew.
+        // What is stored appears in the list.
         await Expect(person.Page.Locator("a.file-name[title='Opening.wav']")).ToBeVisibleAsync(new() { Timeout = 20_000 });
         await Expect(person.Page.Locator("a.file-name[title='empty.txt']")).ToBeVisibleAsync();
         await person.ScreenshotAsync("files-uploaded");
         await person.ShouldBeAccessibleAsync();
         await person.Page.ReloadAsync();
 
-        var download = await person.Page.RunAndWaitForDownloadAsync(() => person.Page.Locator("a.file-name[title='Opening.wav']").ClickAsync());
+        await person.Page.Locator("a.file-name[title='Opening.wav']").ClickAsync();
+        var download = await person.Page.RunAndWaitForDownloadAsync(() => person.Page.GetByRole(AriaRole.Link, new() { Name = "Download", Exact = true }).ClickAsync());
         download.SuggestedFilename.ShouldBe("Opening.wav");
         (await File.ReadAllBytesAsync(await download.PathAsync())).AsSpan().SequenceEqual(content).ShouldBeTrue();
 

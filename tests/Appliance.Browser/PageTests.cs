@@ -143,7 +143,7 @@ public sealed class PageTests(Chromium chromium)
         await plain.Page.GetByLabel("Name").FillAsync("By hand");
         await plain.Page.ChooseAsync("Create folder");
         await plain.Page.GetByRole(AriaRole.Link, new() { Name = "Upload" }).ClickAsync();
-        await plain.Page.GetByLabel("Files").SetInputFilesAsync(new FilePayload { Name = "plain.txt", MimeType = "text/plain", Buffer = "hello"u8.ToArray() });
+        await plain.Page.GetByLabel("Files", new() { Exact = true }).SetInputFilesAsync(new FilePayload { Name = "plain.txt", MimeType = "text/plain", Buffer = "hello"u8.ToArray() });
         await plain.Page.ChooseAsync("Upload");
         await Expect(plain.Page.Locator("a.file-name[title='plain.txt']")).ToBeVisibleAsync();
     }

@@ -77,7 +77,10 @@ public sealed class UserContentTests(Chromium chromium)
                     await tab.GotoAsync(address);
                     await tab.WaitForTimeoutAsync(50);
                     (await tab.TitleAsync()).ShouldNotBe("pwned", $"{name} at {address}");
-                    (await tab.EvaluateAsync<string>("() => self.origin")).ShouldBe(address.EndsWith("preview", StringComparison.Ordinal) && await IsShownAsync(page, address) ? "null" : await tab.EvaluateAsync<string>("() => location.origin"));
+                    if (await IsShownAsync(page, address))
+                    {
+                        (await tab.EvaluateAsync<string>("() => self.origin")).ShouldBe("null", $"{name} at {tab.Url}");
+                    }
                 }
                 catch (PlaywrightException download) when (download.Message.Contains("Download is starting", StringComparison.Ordinal) || download.Message.Contains("ERR_", StringComparison.Ordinal))
                 {
@@ -156,7 +159,7 @@ public sealed class UserContentTests(Chromium chromium)
         person.Expected.AddRange(["Content Security Policy", "violates", "Failed to load", "Refused"]);
         foreach (var attempt in new[]
         {
-            "() => document.cookie", "() => localStorage.length", "() => parent.document.title", "() => fetch('/teams').then(() => 1)", "() => eval('1')",
+            "() => document.cookie", "() => localStorage.length", "() => parent.document.title", "() => fetch('/teams').then(() => 1)",
             "() => new Promise((ok, no) => { const i = new Image(); i.onload = () => ok(1); i.onerror = () => no(new Error('stopped')); i.src = '/icons.svg'; })",
         })
         {

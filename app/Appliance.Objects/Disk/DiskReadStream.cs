@@ -2,7 +2,10 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Appliance.Objects.Disk;
 
-/// <summary>A range of an open file. Deleting the object meanwhile does not disturb it.</summary>
+/// <summary>
+/// A range of an open file. Deleting the object meanwhile does not disturb it. What the system has in memory is read at once; for what it
+/// must fetch, a disk thread waits.
+/// </summary>
 internal sealed class DiskReadStream(DiskThreads threads, SafeFileHandle file, long offset, long count) : ReadOnlyForwardStream
 {
     long _offset = offset;
@@ -15,9 +18,14 @@ internal sealed class DiskReadStream(DiskThreads threads, SafeFileHandle file, l
         {
             return 0;
         }
+        cancellationToken.ThrowIfCancellationRequested();
         try
         {
-            var read = await threads.Run(() => RandomAccess.Read(file, wanted.Span, _offset), cancellationToken);
+            var read = Posix.ReadCached(file, wanted.Span, _offset);
+            if (read <= 0)
+            {
+                read = await threads.Run(() => RandomAccess.Read(file, wanted.Span, _offset), cancellationToken);
+            }
             _offset += read;
             _left -= read;
             return read;

@@ -28,20 +28,25 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
             return true;
         }, null, cancellation);
 
-    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation) => RunAsync<IObjectWrite>(
-        () =>
-        {
-            var name = $"{key.Team.Value:N}.{key.Object.Value:N}.{Guid.NewGuid():N}";
-            return new DiskWrite(this, _threads, key, Posix.CreateFile(Open().Unfinished, name), name);
-        }, null, cancellation);
+    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return Task.FromResult<IObjectWrite>(new DiskWrite(this, _threads, key, $"{key.Team.Value:N}.{key.Object.Value:N}.{Guid.NewGuid():N}"));
+    }
 
-    public Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation) => RunAsync(
-        () =>
+    public Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation)
+    {
+        StoredRange Range(SafeFileHandle file)
         {
-            var file = OpenFile(key) ?? throw new ObjectMissingException(key.Object);
             var length = RandomAccess.GetLength(file);
             return new StoredRange(new DiskReadStream(_threads, file, offset, Math.Clamp(length - offset, 0, count)), length);
-        }, null, cancellation);
+        }
+        cancellation.ThrowIfCancellationRequested();
+        // What the system knows without asking the disk is opened at once; anything else, errors too, is a disk thread's.
+        return _roots is { } roots && Posix.OpenCached(roots.Root, $"{TeamName(key.Team)}/{ShardOf(key)}/{NameOf(key)}") is { } cached
+            ? Task.FromResult(Range(cached))
+            : RunAsync(() => Range(OpenFile(key) ?? throw new ObjectMissingException(key.Object)), null, cancellation);
+    }
 
     public Task<StoredObject?> StatAsync(ObjectKey key, CancellationToken cancellation) => RunAsync(
         () =>
@@ -81,13 +86,19 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
                 .Count(file => Posix.Remove(unfinished, file.Name));
         }, null, cancellation);
 
-    /// <summary>Gives a complete, flushed temporary file its place. Blocks.</summary>
-    internal void Publish(ObjectKey key, string unfinishedName)
+    internal SafeFileHandle CreateUnfinished(string name) => Posix.CreateFile(Open().Unfinished, name);
+
+    /// <summary>
+    /// Gives a complete temporary file its place, durably. Blocks. The name comes before the flush: a journaling file system then makes
+    /// both durable in one go, and nobody knows the name before this has returned.
+    /// </summary>
+    internal void Publish(ObjectKey key, string unfinishedName, SafeFileHandle file)
     {
         using var parent = OpenFolderOf(key, create: true)!;
         Posix.MoveNew(Open().Unfinished, unfinishedName, parent, NameOf(key));
         try
         {
+            Posix.Flush(file);
             Posix.Flush(parent);
         }
         catch (IOException)
@@ -179,7 +190,7 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
     {
         var root = Open().Root;
         using var team = OpenFolder(root, TeamName(key.Team), create);
-        return team is null ? null : OpenFolder(team, ShardName(key.Object.Value.ToByteArray()[15]), create);
+        return team is null ? null : OpenFolder(team, ShardOf(key), create);
     }
 
     static SafeFileHandle? OpenFolder(SafeFileHandle parent, string name, bool create)
@@ -228,5 +239,6 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
 
     static string TeamName(TeamId team) => team.Value.ToString("N");
     static string NameOf(ObjectKey key) => key.Object.Value.ToString("N");
+    static string ShardOf(ObjectKey key) => ShardName(key.Object.Value.ToByteArray()[15]);
     static string ShardName(byte last) => last.ToString("x2");
 }

@@ -1,14 +1,17 @@
-using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 
 namespace Appliance.Objects.Disk;
 
 /// <summary>
 /// Threads for system calls that wait for the disk. Linux has no asynchronous fsync; on the thread pool a few dozen waiting writers would
-/// stop every other request of a small machine.
+/// stop every other request of a small machine. Who has nothing to do sleeps at once: spinning for the next work would take the cores from
+/// those who make it.
 /// </summary>
 internal sealed class DiskThreads : TaskScheduler, IDisposable
 {
-    readonly BlockingCollection<Task> _work = [];
+    readonly object _gate = new();
+    readonly Queue<Task> _work = new();
+    bool _ended;
 
     public DiskThreads(int count)
     {
@@ -24,19 +27,60 @@ internal sealed class DiskThreads : TaskScheduler, IDisposable
     public Task<T> Run<T>(Func<T> work, CancellationToken cancellation = default) =>
         Task.Factory.StartNew(work, cancellation, TaskCreationOptions.DenyChildAttach, this);
 
-    public void Dispose() => _work.CompleteAdding();
+    /// <summary>What is queued is still done; nothing more is taken.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _ended = true;
+            Monitor.PulseAll(_gate);
+        }
+    }
 
-    protected override void QueueTask(Task task) => _work.Add(task);
+    protected override void QueueTask(Task task)
+    {
+        lock (_gate)
+        {
+            if (_ended)
+            {
+                throw new InvalidOperationException("The store was closed.");
+            }
+            _work.Enqueue(task);
+            Monitor.Pulse(_gate);
+        }
+    }
 
     protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => false;
 
-    protected override IEnumerable<Task> GetScheduledTasks() => _work.ToArray();
+    protected override IEnumerable<Task> GetScheduledTasks()
+    {
+        lock (_gate)
+        {
+            return _work.ToArray();
+        }
+    }
 
     void Work()
     {
-        foreach (var task in _work.GetConsumingEnumerable())
+        while (TryNext(out var task))
         {
             TryExecuteTask(task);
+        }
+    }
+
+    bool TryNext([NotNullWhen(true)] out Task? task)
+    {
+        lock (_gate)
+        {
+            while (!_work.TryDequeue(out task))
+            {
+                if (_ended)
+                {
+                    return false;
+                }
+                Monitor.Wait(_gate);
+            }
+            return true;
         }
     }
 }

@@ -3,12 +3,16 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Appliance.Objects.Disk;
 
-/// <summary>A temporary file that becomes the object: written, flushed, renamed, and the folder flushed.</summary>
-internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey key, SafeFileHandle file, string name) : IObjectWrite
+/// <summary>
+/// A temporary file that becomes the object. It is made with its first byte, and small objects are made, written, named and flushed in one
+/// turn on a disk thread.
+/// </summary>
+internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey key, string name) : IObjectWrite
 {
     /// <summary>The disk works while the rest is being sealed, and the flush at the end waits for little.</summary>
     const int FlushStep = 8 << 20;
 
+    SafeFileHandle? _file;
     long _length;
     long _flushing;
     bool _published;
@@ -28,21 +32,24 @@ internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey 
 
     void Write(ReadOnlySpan<byte> bytes)
     {
-        RandomAccess.Write(file, bytes, _length);
+        _file ??= store.CreateUnfinished(name);
+        RandomAccess.Write(_file, bytes, _length);
         _length += bytes.Length;
         if (_length - _flushing >= FlushStep)
         {
-            Posix.BeginFlush(file, _flushing, _length - _flushing);
+            Posix.BeginFlush(_file, _flushing, _length - _flushing);
             _flushing = _length;
         }
     }
 
-    public Task CompleteAsync(CancellationToken cancellation) => store.RunAsync(
+    public Task CompleteAsync(ReadOnlyMemory<byte> rest, CancellationToken cancellation) => store.RunAsync(
         () =>
         {
-            Posix.Flush(file);
-            store.Publish(key, name);
-            return _published = true;
+            Write(rest.Span);
+            store.Publish(key, name, _file!);
+            _published = true;
+            _file!.Dispose();
+            return true;
         }, key.Object, cancellation);
 
     public async ValueTask DisposeAsync()
@@ -52,14 +59,14 @@ internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey 
             return;
         }
         _disposed = true;
-        await threads.Run(() =>
+        if (!_published && _file is not null)
         {
-            file.Dispose();
-            if (!_published)
+            await threads.Run(() =>
             {
+                _file.Dispose();
                 Discard();
-            }
-        });
+            });
+        }
     }
 
     void Discard()

@@ -38,8 +38,9 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
         }
     }
 
-    public async Task CompleteAsync(CancellationToken cancellation)
+    public async Task CompleteAsync(ReadOnlyMemory<byte> rest, CancellationToken cancellation)
     {
+        await WriteAsync(rest, cancellation);
         _completing = true;
         try
         {

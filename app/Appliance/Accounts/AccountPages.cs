@@ -49,11 +49,11 @@ public sealed class PasswordPage(
 
     public bool Due => User.IsPasswordDue();
 
-    public void OnGet() => Response.Headers.CacheControl = "no-store";
+    public void OnGet() => Response.Headers.CacheControl = "no-cache, no-store";
 
     public async Task<IActionResult> OnPostAsync(string? current, string? password, CancellationToken ct)
     {
-        Response.Headers.CacheControl = "no-store";
+        Response.Headers.CacheControl = "no-cache, no-store";
         var confirmed = await flow.ConfirmPasswordAsync(current, HttpContext, ct);
         if (!confirmed.Succeeded)
         {
@@ -109,7 +109,7 @@ public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes rec
 
     public async Task OnPostAsync(CancellationToken ct)
     {
-        Response.Headers.CacheControl = "no-store";
+        Response.Headers.CacheControl = "no-cache, no-store";
         var codes = RecoveryCodes.Make();
         var session = await accounts.OpenAsync(ct);
         await recoveryCodes.ReplaceAsync(session, User.Id(), codes, ct);
@@ -174,7 +174,7 @@ public sealed class PeoplePage(SetUpLinks links, Settings settings) : PageModel
 
     public async Task OnPostAsync(CancellationToken ct)
     {
-        Response.Headers.CacheControl = "no-store";
+        Response.Headers.CacheControl = "no-cache, no-store";
         Link = new Uri(settings.Origin, "/set-up/" + await links.ForPersonAsync(HttpContext, ct)).ToString();
         Open = await links.OpenAsync(ct);
     }

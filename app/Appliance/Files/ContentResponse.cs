@@ -1,4 +1,5 @@
 using System.Globalization;
+using Appliance.Data;
 using Appliance.Objects;
 using Appliance.Teams;
 using Microsoft.Net.Http.Headers;
@@ -19,29 +20,19 @@ internal static class ContentResponse
     {
         var (request, response, cancelled) = (context.Request, context.Response, context.RequestAborted);
         var access = context.RequestServices.GetRequiredService<TeamAccess>();
-        StoredContent? content = null;
-        IReadOnlyList<StoredSegment> segments = [];
-        ByteRange range = default;
-        await using (var visit = TryVersion(request, out var version) ? await access.EnterAsync(team, context.User, cancelled) : null)
+        if (!TryVersion(request, out var version)
+            || await access.LocateAsync(team, context.User, cancelled) is not { } who
+            || await StoredContent.ReadAsync(context.RequestServices.GetRequiredService<Database>(), who.Team, who.Person, entry, version, cancelled) is not { } found)
         {
-            if (visit is not null)
-            {
-                content = await StoredContent.FindAsync(visit.Session, entry, version, cancelled);
-            }
-            if (content is null)
-            {
-                response.StatusCode = StatusCodes.Status404NotFound;
-                return;
-            }
-            if (Answer(request, response, content, dress, out range) && HttpMethods.IsGet(request.Method) && range.Count > 0)
-            {
-                segments = await content.SegmentsAsync(visit!.Session, range, cancelled);
-            }
+            response.StatusCode = StatusCodes.Status404NotFound;
+            return;
         }
-        if (segments.Count == 0)
+        var (content, all) = found;
+        if (!Answer(request, response, content, dress, out var range) || !HttpMethods.IsGet(request.Method) || range.Count == 0)
         {
             return;
         }
+        var segments = content.Within(range, all);
         // No transaction is open any more: a download may last for hours. What is spoiled or out of reach throws: before the first byte that
         // is an error page, afterwards the connection is cut, never a clean end of something that is not whole.
         var objects = context.RequestServices.GetRequiredService<SealedObjects>();
@@ -75,14 +66,15 @@ internal static class ContentResponse
         // Kept by the browser alone, and asked for again each time: membership may have ended.
         headers.CacheControl = new CacheControlHeaderValue { Private = true, NoCache = true };
         response.Headers.AcceptRanges = "bytes";
-        if (Preconditions.Check(request.GetTypedHeaders(), tag, modified) is { } status)
-        {
-            response.StatusCode = status;
-            return false;
-        }
         response.Headers.XContentTypeOptions = "nosniff";
         if (!dress(response, content))
         {
+            return false;
+        }
+        if (Preconditions.Check(request.GetTypedHeaders(), tag, modified) is { } status)
+        {
+            response.StatusCode = status;
+            Undress(response, keepPolicy: status == StatusCodes.Status304NotModified);
             return false;
         }
         response.ContentLength = content.Size;
@@ -102,13 +94,25 @@ internal static class ContentResponse
             case ByteRange.Outcome.Unsatisfiable:
                 response.StatusCode = StatusCodes.Status416RangeNotSatisfiable;
                 response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{content.Size}");
-                response.Headers.ContentDisposition = default;
-                response.Headers.ContentSecurityPolicy = default;
-                response.ContentType = null;
                 response.ContentLength = null;
+                Undress(response, keepPolicy: false);
                 return false;
             default:
                 return true;
+        }
+    }
+
+    /// <summary>
+    /// There will be no content. A 304 keeps the policy: a browser puts its headers over those that it stored (RFC 9111 section 3.2), and the pages' own
+    /// policy, which every answer without one gets, knows no sandbox.
+    /// </summary>
+    private static void Undress(HttpResponse response, bool keepPolicy)
+    {
+        response.Headers.ContentDisposition = default;
+        response.ContentType = null;
+        if (!keepPolicy)
+        {
+            response.Headers.ContentSecurityPolicy = default;
         }
     }
 

@@ -44,7 +44,7 @@ public sealed class DirectUploads(
         var place = await LookAsync(visit, announced, name, cancellationToken);
         await visit.DisposeAsync();
         return await TakeSmallAsync(visit, announced.Length, body, (session, content, pieces) =>
-            StoreSmallAsync(session, content, pieces, place.Folder, place.IsNew, name, announced.Conflict, origin), cancellationToken);
+            StoreSmallAsync(session, content, pieces, place, name, announced.Conflict, origin), cancellationToken);
     }
 
     /// <summary>Makes content a new version of a file and commits. Where that cannot be, it throws before a byte is read.</summary>
@@ -84,31 +84,30 @@ public sealed class DirectUploads(
         }, cancellationToken);
     }
 
+    /// <summary>Where small content goes. <c>IsNew</c>: a new file will come of it; <c>IsLimited</c>: the team has a quota.</summary>
+    private sealed record Place(FolderStep? Folder, bool IsNew, bool IsLimited);
+
     /// <summary>What can be refused before the bytes are read; nothing stays locked.</summary>
-    private async Task<(FolderStep? Folder, bool IsNew)> LookAsync(TeamVisit visit, NewUpload announced, EntryName name, CancellationToken cancellationToken)
+    private async Task<Place> LookAsync(TeamVisit visit, NewUpload announced, EntryName name, CancellationToken cancellationToken)
     {
         var session = visit.Session;
         var path = await folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
         var folder = path is [.., var last] ? last : null;
-        var probe = new Upload
+        var seen = (await session.SqlAsync<Seen>(
+            $"""
+            select (select kind from entries where team_id = app_team() and parent_id is not distinct from {folder?.Id}::uuid and name_key = {name.Key} and deleted_at is null) as "Kind",
+                   (select max_bytes from team_usage where team_id = app_team()) as "MaxBytes", (select max_files from team_usage where team_id = app_team()) as "MaxFiles"
+            """, cancellationToken)).Single();
+        var isNew = UploadFinish.RequireName(seen.Kind, announced.Conflict, name.Text);
+        var isLimited = quota.Limits(seen.MaxBytes, seen.MaxFiles) is not (null, null);
+        if (isLimited)
         {
-            Id = Guid.Empty,
-            TeamId = visit.Team,
-            Reference = "",
-            UserId = visit.Person,
-            FolderId = folder?.Id,
-            Name = name.Text,
-            NameKey = name.Key,
-            Length = announced.Length,
-            Received = 0,
-            CreatedAt = default,
-            ExpiresAt = default,
-            Conflict = announced.Conflict,
-        };
-        var isNew = await UploadFinish.RequireNameAsync(session, probe, cancellationToken);
-        Quota.Require(await quota.UsageAsync(visit, cancellationToken), announced.Length, isNew ? 1 : 0);
-        return (folder, isNew);
+            Quota.Require(await quota.UsageAsync(visit, cancellationToken), announced.Length, isNew ? 1 : 0);
+        }
+        return new Place(folder, isNew, isLimited);
     }
+
+    private sealed record Seen(string? Kind, long? MaxBytes, long? MaxFiles);
 
     /// <summary>Seals the content, and then writes the rows; if they cannot be, nothing stays.</summary>
     private async Task<DirectFile> TakeSmallAsync(
@@ -126,7 +125,7 @@ public sealed class DirectUploads(
         }
         catch when (!inDoubt)
         {
-            await ForgetAsync(pieces);
+            await objects.RemoveAsync(visit.Team, pieces.Select(p => p.ObjectId.Value), CancellationToken.None);
             throw;
         }
     }
@@ -181,11 +180,16 @@ public sealed class DirectUploads(
     }
 
     private async Task<ListedEntry> StoreSmallAsync(
-        TeamSession session, NewContent content, List<Segment> pieces, FolderStep? folder, bool isNew, EntryName name, string conflict, Origin origin)
+        TeamSession session, NewContent content, List<Segment> pieces, Place place, EntryName name, string conflict, Origin origin)
     {
-        // What was to be a new version is a new file if the other one has just gone.
-        var mostFiles = isNew ? null : await quota.HoldFilesAsync(session, CancellationToken.None);
-        await quota.RequireRoomAsync(session, content.Size, isNew ? 1 : 0, CancellationToken.None);
+        var (folder, isNew, isLimited) = place;
+        long? mostFiles = null;
+        if (isLimited)
+        {
+            // What was to be a new version is a new file if the other one has just gone.
+            mostFiles = isNew ? null : await quota.HoldFilesAsync(session, CancellationToken.None);
+            await quota.RequireRoomAsync(session, content.Size, isNew ? 1 : 0, CancellationToken.None);
+        }
         if (isNew && await InsertNewAsync(session, content, pieces, folder, name, origin) is { } made)
         {
             return made;
@@ -234,21 +238,6 @@ public sealed class DirectUploads(
         return made is [1]
             ? new ListedEntry(reference, Entry.File, name.Text, name.Key, folder?.Reference, content.Size, content.MediaType, 1, now, now)
             : null;
-    }
-
-    private async Task ForgetAsync(List<Segment> pieces)
-    {
-        try
-        {
-            foreach (var piece in pieces)
-            {
-                await objects.DeleteAsync(piece.TeamId, piece.ObjectId, CancellationToken.None);
-            }
-        }
-        catch (StoreUnavailableException)
-        {
-            // The sweeper finds them.
-        }
     }
 
     private async Task<DirectFile> ReadAsync(TeamVisit visit, Guid version, PlacedFile placed)

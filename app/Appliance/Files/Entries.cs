@@ -94,7 +94,8 @@ public static class Entries
             """, cancellationToken);
     }
 
-    /// <summary>Locks these entries until the commit, deleted or not; all of them, or it throws. In the order of their ids, so that no two wait for each other.</summary>
+    /// <summary>Locks these entries until the commit, deleted or not; all of them, or it throws. In the order of their ids, so that no two wait for each
+    /// other; what goes into a folder meanwhile does not wait.</summary>
     /// <exception cref="FileRuleException">One is not there, or these are too many.</exception>
     internal static async Task<IReadOnlyList<LockedEntry>> LockAsync(TeamSession session, IReadOnlyCollection<string> references, CancellationToken cancellationToken)
     {
@@ -108,7 +109,7 @@ public static class Entries
             $"""
             select id as "Id", reference as "Reference", parent_id as "ParentId", kind as "Kind", name as "Name", name_key as "NameKey", revision as "Revision",
                    current_version_id as "CurrentVersionId", deleted_at as "DeletedAt"
-            from entries where team_id = app_team() and reference = any({asked}) and purged_at is null order by id for update
+            from entries where team_id = app_team() and reference = any({asked}) and purged_at is null order by id for no key update
             """, cancellationToken);
         return locked.Count == asked.Length ? locked : throw FileRuleException.EntryGone();
     }

@@ -170,7 +170,7 @@ public sealed class EntryChanges(Folders folders, TimeProvider time)
         for (var attempt = 1; ; attempt++)
         {
             var names = await FreeNames.ChooseAsync(session, folder, wanted, cancellationToken);
-            await session.ExecuteAsync($"savepoint placing", cancellationToken);
+            await session.ExecuteAsync($"savepoint before_placing", cancellationToken);
             try
             {
                 await PlaceAsync(session, folder, entries, names, cancellationToken);
@@ -178,7 +178,7 @@ public sealed class EntryChanges(Folders folders, TimeProvider time)
             }
             catch (DuplicateException) when (attempt < MostTries)
             {
-                await session.ExecuteAsync($"rollback to savepoint placing", cancellationToken);
+                await session.ExecuteAsync($"rollback to savepoint before_placing", cancellationToken);
             }
         }
     }

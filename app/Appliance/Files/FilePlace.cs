@@ -138,7 +138,7 @@ internal sealed class FilePlacing(Quota quota, TimeProvider time)
         var found = await session.SqlAsync<Found>(
             $"""
             select id as "Id", kind as "Kind" from entries
-            where team_id = app_team() and parent_id is not distinct from {where.Folder}::uuid and name_key = {where.NameKey} and deleted_at is null for update
+            where team_id = app_team() and parent_id is not distinct from {where.Folder}::uuid and name_key = {where.NameKey} and deleted_at is null for no key update
             """, cancellationToken);
         return found switch
         {

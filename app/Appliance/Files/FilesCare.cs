@@ -9,8 +9,8 @@ namespace Appliance.Files;
 /// removes what was deleted for good, adds up what teams store, and removes objects that nothing refers to (what a crash between object and
 /// commit leaves). One replica at a time does it, one team after the other.
 /// </summary>
-public sealed partial class FilesCare(
-    Database database, SealedObjects objects, Uploads uploads, Trash trash, Purge purge, FileLimits limits, TimeProvider time, ILogger<FilesCare> log) : BackgroundService
+internal sealed partial class FilesCare(
+    Database database, SealedObjects objects, UploadRemoval uploads, Trash trash, Purge purge, FileLimits limits, TimeProvider time, ILogger<FilesCare> log) : BackgroundService
 {
     /// <summary>What PostgreSQL's advisory lock is called; any number that nothing else uses.</summary>
     private const long CareLock = 0x6361_7265_2066_6c73;
@@ -39,7 +39,7 @@ public sealed partial class FilesCare(
                 {
                     // Page by page.
                 }
-                await purge.RunAsync(team, int.MaxValue, cancellationToken);
+                await purge.RunAsync(team, long.MaxValue, cancellationToken);
                 await FoldUsageAsync(team, cancellationToken);
                 swept += (await SweepAsync(team, limits.OrphanGrace, cancellationToken)).Deleted;
             }

@@ -12,6 +12,7 @@ public static class FilesServices
         services.AddSingleton<Folders>();
         services.AddSingleton<Quota>();
         services.AddSingleton<Uploads>();
+        services.AddSingleton<UploadRemoval>();
         services.AddSingleton<DirectUploads>();
         services.AddSingleton<EntryChanges>();
         services.AddSingleton<Purge>();

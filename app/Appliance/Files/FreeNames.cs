@@ -32,7 +32,7 @@ internal static class FreeNames
         var used = new HashSet<string>(StringComparer.Ordinal);
         var open = Enumerable.Range(0, wanted.Count).ToList();
         // First the names themselves, then numbers in growing steps: a few queries, however many copies there are.
-        for (int from = 1, count = 1; open.Count > 0; from += count, count = Math.Clamp(count * 4, 4, Math.Max(1, MostAtOnce / open.Count)))
+        for (int from = 1, count = 1; open.Count > 0; from += count, count = Math.Min(count * 4, Math.Max(1, MostAtOnce / Math.Max(1, open.Count))))
         {
             if (from > HighestNumber)
             {

@@ -5,9 +5,9 @@ using Microsoft.AspNetCore.Mvc;
 
 namespace Appliance.Files;
 
-/// <summary>What is in a folder.</summary>
+/// <summary>What is in a folder, and beside it one of its files where the address names one (<c>?panel=</c>).</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class IndexModel(TeamAccess access, Folders folders) : TeamPage(access)
+public sealed class IndexModel(TeamAccess access, Folders folders, Quota quota) : TeamPage(access)
 {
     /// <summary>The folder's reference; null for the team's root.</summary>
     [FromRoute(Name = "folder")]
@@ -17,19 +17,51 @@ public sealed class IndexModel(TeamAccess access, Folders folders) : TeamPage(ac
 
     public ListedPage Listing { get; private set; } = new([], null);
 
+    public ListView Sort { get; private set; } = ListView.Default;
+
+    public PanelView? Panel { get; private set; }
+
+    public UsageView? Usage { get; private set; }
+
     public string Title => Path is [.., var last] ? last.Name : "Files";
 
-    public string Here => Folder is null ? $"/teams/{TeamReference}/files" : $"/teams/{TeamReference}/files/{Folder}";
+    public string Here => FilesLook.FolderAddress(TeamReference, Folder);
+
+    /// <summary>This list in this order: where closing the panel leads.</summary>
+    public string HereSorted => Here + Sort.Query;
+
+    /// <summary>Where a selection is posted without script.</summary>
+    public string Selected => FilesLook.SelectionAddress(TeamReference, Folder);
 
     /// <summary>The way here from the team's root.</summary>
-    public IEnumerable<Crumb> Crumbs => Path.Count == 0
-        ? [new Crumb("Files")]
-        : [new Crumb("Files", $"/teams/{TeamReference}/files"), .. Path.SkipLast(1).Select(s => new Crumb(s.Name, $"/teams/{TeamReference}/files/{s.Reference}")), new Crumb(Title)];
+    public IEnumerable<Crumb> Crumbs => FilesLook.Crumbs(TeamReference, Path);
 
     /// <summary>Whether this is a later page of a long listing.</summary>
     public bool Continues { get; private set; }
 
-    public async Task<IActionResult> OnGetAsync([FromQuery] string? after)
+    /// <summary>The cursor of the next page; null at the end.</summary>
+    public string? Next => Listing.More?.ToString();
+
+    public string? NextAddress => Next is { } next ? HereSorted + (Sort.Query.Length > 0 ? "&" : "?") + "after=" + Uri.EscapeDataString(next) : null;
+
+    public IEnumerable<ListColumn> Columns => Sort.Columns(Here);
+
+    public string CountText
+    {
+        get
+        {
+            var (folderCount, all) = (Listing.Entries.Count(e => e.IsFolder), Listing.Entries.Count);
+            if (all == 0)
+            {
+                return "";
+            }
+            var text = FilesLook.Count(folderCount, all - folderCount) + (all > folderCount ? ", " + ByteSize.Text(Listing.Entries.Sum(e => e.Size ?? 0)) : "");
+            return text + (Continues || Next is not null ? " on this page." : ".");
+        }
+    }
+
+    public async Task<IActionResult> OnGetAsync(
+        [FromQuery] string? after, [FromQuery] string? sort, [FromQuery] string? order, [FromQuery] string? panel, [FromQuery] int? version)
     {
         await using var visit = await EnterAsync();
         if (visit is null || await folders.PathAsync(visit.Session, Folder, HttpContext.RequestAborted) is not { } path)
@@ -37,9 +69,17 @@ public sealed class IndexModel(TeamAccess access, Folders folders) : TeamPage(ac
             return NothingHere;
         }
         Path = path;
+        Sort = ListView.Read(sort, order);
         var start = PageStart.Parse(after);
+        start = start?.Order == Sort.ListOrder ? start : null;
         Continues = start is not null;
-        Listing = await folders.ListAsync(visit.Session, path is [.., var folder] ? folder : null, start, HttpContext.RequestAborted);
+        Listing = await Files.Listing.PageAsync(
+            visit.Session, path is [.., var folder] ? folder : null, Sort.ListOrder, start, Folders.PageSize, HttpContext.RequestAborted);
+        Usage = new UsageView(await quota.UsageAsync(visit, HttpContext.RequestAborted));
+        if (panel is not null)
+        {
+            Panel = await PanelView.ReadAsync(visit, panel, version, HereSorted, HttpContext.RequestAborted);
+        }
         return Page();
     }
 }

@@ -13,15 +13,15 @@ public sealed class Purge(Database database, SealedObjects objects)
 {
     internal const int RowsAtOnce = 1000;
 
-    /// <summary>How many transactions the request that deleted something spends on it; the care job does the rest.</summary>
-    private const int StepsAtOnce = 20;
+    /// <summary>How many rows the request that deleted something removes itself, about; the care job does the rest.</summary>
+    private const int RowsInRequest = 1000;
 
     /// <summary>Removes the little that can go at once. Whatever stands in the way is left to the care job.</summary>
     public async Task BeginAsync(TeamId team, CancellationToken cancellationToken)
     {
         try
         {
-            await RunAsync(team, StepsAtOnce, cancellationToken);
+            await RunAsync(team, RowsInRequest, cancellationToken);
         }
         catch (Exception error) when (error is DatabaseUnavailableException or ConcurrentChangeException or OperationCanceledException)
         {
@@ -29,27 +29,27 @@ public sealed class Purge(Database database, SealedObjects objects)
         }
     }
 
-    /// <summary>Removes everything of the team that was deleted for good; answers how many transactions removed something.</summary>
-    internal async Task<int> RunAsync(TeamId team, int mostSteps, CancellationToken cancellationToken)
+    /// <summary>Removes everything of the team that was deleted for good; answers how many rows went. It stops after the transaction that reaches <paramref name="mostRows"/>.</summary>
+    internal async Task<long> RunAsync(TeamId team, long mostRows, CancellationToken cancellationToken)
     {
-        var run = new Run(this, team, mostSteps);
+        var run = new Run(this, team, mostRows);
         await run.RemoveAllAsync(cancellationToken);
-        return run.Steps;
+        return run.Rows;
     }
 
-    private sealed class Run(Purge purge, TeamId team, int mostSteps)
+    private sealed class Run(Purge purge, TeamId team, long mostRows)
     {
-        public int Steps { get; private set; }
+        public long Rows { get; private set; }
 
-        /// <summary>Another process is at it, or the steps are spent.</summary>
+        /// <summary>Another process is at it, or enough is done.</summary>
         public bool IsOver { get; private set; }
 
         /// <summary>Root by root, until none is left or nothing more can go: where something was put into one meanwhile, another look finds it.</summary>
         public async Task RemoveAllAsync(CancellationToken cancellationToken)
         {
-            for (var before = -1; before != Steps && !IsOver;)
+            for (var before = -1L; before != Rows && !IsOver;)
             {
-                before = Steps;
+                before = Rows;
                 var roots = await StepAsync(RootsAsync, cancellationToken) ?? [];
                 await RemoveFilesAsync([.. roots.Where(e => e.Kind == Entry.File).Select(e => e.Id)], cancellationToken);
                 await RemoveFoldersAsync([.. roots.Where(e => e.Kind == Entry.Folder).Select(e => e.Id)], cancellationToken);
@@ -64,12 +64,12 @@ public sealed class Purge(Database database, SealedObjects objects)
                 var inside = await StepAsync(
                     session => session.SqlAsync<Found>(
                         $"""
-                        select id as "Id", kind as "Kind" from entries where team_id = app_team() and parent_id = any({folders}) order by kind limit {RowsAtOnce}
+                        select id as "Id", kind as "Kind" from entries where team_id = app_team() and parent_id = any({folders}) limit {RowsAtOnce}
                         """, cancellationToken), cancellationToken) ?? [];
-                var before = Steps;
+                var before = Rows;
                 await RemoveFilesAsync([.. inside.Where(e => e.Kind == Entry.File).Select(e => e.Id)], cancellationToken);
                 await RemoveFoldersAsync([.. inside.Where(e => e.Kind == Entry.Folder).Select(e => e.Id)], cancellationToken);
-                if (before == Steps)
+                if (before == Rows)
                 {
                     break; // nothing was in it, or nothing of it can go now
                 }
@@ -95,17 +95,13 @@ public sealed class Purge(Database database, SealedObjects objects)
         /// <summary>One transaction that removes; the objects go once it is committed. Answers whether it left some of them.</summary>
         private async Task<bool> RemoveAsync(Func<TeamSession, Task<Removed>> work, CancellationToken cancellationToken)
         {
-            if (Steps >= mostSteps)
-            {
-                IsOver = true;
-                return false;
-            }
             if (await StepAsync(work, cancellationToken) is not { Rows: > 0 } removed)
             {
                 return false;
             }
-            Steps++;
-            await purge.DeleteObjectsAsync(team, removed.Objects, cancellationToken);
+            Rows += removed.Rows;
+            IsOver |= Rows >= mostRows;
+            await purge.ForgetAsync(team, removed.Objects, cancellationToken);
             return removed.More;
         }
 
@@ -130,12 +126,14 @@ public sealed class Purge(Database database, SealedObjects objects)
 
         private static async Task<Removed> DropUploadsAsync(TeamSession session, Guid[] folders, CancellationToken cancellationToken)
         {
-            var (rows, dropped) = await Uploads.DropInAsync(session, folders, RowsAtOnce, cancellationToken);
-            return new Removed(rows, dropped, rows == RowsAtOnce);
+            var (rows, dropped) = await UploadRemoval.DropInAsync(session, folders, cancellationToken);
+            return new Removed(rows, dropped, rows == UploadRemoval.MostAtOnce);
         }
     }
 
     private Task<TeamSession> OpenAsync(TeamId team, CancellationToken cancellationToken) => database.ForJobAsync(team, cancellationToken);
+
+    private Task ForgetAsync(TeamId team, IReadOnlyList<Guid> gone, CancellationToken cancellationToken) => objects.RemoveAsync(team, gone, cancellationToken);
 
     /// <summary>Content first, then earlier versions, then the files: a step that finds more than it may take leaves the rest to the next.</summary>
     private static async Task<Removed> DropFilesAsync(TeamSession session, Guid[] files, CancellationToken cancellationToken)
@@ -178,22 +176,6 @@ public sealed class Purge(Database database, SealedObjects objects)
               and not exists (select from entries c where c.team_id = app_team() and c.parent_id = e.id)
               and not exists (select from uploads u where u.team_id = app_team() and u.folder_id = e.id)
             """, cancellationToken), [], More: false);
-    }
-
-    /// <summary>Makes room at once. Where the store is away, the sweeper does it later.</summary>
-    private async Task DeleteObjectsAsync(TeamId team, IReadOnlyList<Guid> gone, CancellationToken cancellationToken)
-    {
-        try
-        {
-            foreach (var id in gone)
-            {
-                await objects.DeleteAsync(team, new ObjectId(id), cancellationToken);
-            }
-        }
-        catch (StoreUnavailableException)
-        {
-            // Nothing refers to them any more; the sweeper finds them.
-        }
     }
 
     private sealed record Found(Guid Id, string Kind);

@@ -38,25 +38,34 @@ public sealed class Quota(Settings settings)
     public async Task RequireRoomAsync(TeamSession session, long bytes, long files, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(session);
-        var usage = await ReadAsync(session, cancellationToken);
-        if (usage is { MaxBytes: null, MaxFiles: null })
+        if (!await HasLimitsAsync(session, cancellationToken))
         {
             return;
         }
+        var usage = await ReadAsync(session, cancellationToken);
         Require(usage, bytes, files);
         if (bytes <= SmallBytes && usage.IsFarFromLimits)
         {
-            await session.ExecuteAsync($"savepoint quota; select pg_advisory_xact_lock_shared(hashtextextended('quota ' || app_team(), 0))", cancellationToken);
+            await session.ExecuteAsync($"savepoint before_lock; select pg_advisory_xact_lock_shared(hashtextextended('quota ' || app_team(), 0))", cancellationToken);
             usage = await ReadAsync(session, cancellationToken);
             if (usage.IsFarFromLimits)
             {
                 return;
             }
             // The limit came near while it waited. The shared lock is given back first: two who hold it would wait for each other.
-            await session.ExecuteAsync($"rollback to savepoint quota", cancellationToken);
+            await session.ExecuteAsync($"rollback to savepoint before_lock", cancellationToken);
         }
         await LockAsync(session, cancellationToken);
         Require(await ReadAsync(session, cancellationToken), bytes, files);
+    }
+
+    /// <summary>Whether the team is limited at all. Where it is not, nobody need count what it has.</summary>
+    internal async Task<bool> HasLimitsAsync(TeamSession session, CancellationToken cancellationToken)
+    {
+        var own = await session.SqlAsync<OwnLimits>(
+            $"""select max_bytes as "MaxBytes", max_files as "MaxFiles" from team_usage where team_id = app_team()""", cancellationToken);
+        var (bytes, files) = own is [var row] ? (row.MaxBytes, row.MaxFiles) : (null, null);
+        return Limit(bytes, settings.TeamQuotaGibibytes) is not null || Limit(files, settings.TeamQuotaFiles) is not null;
     }
 
     /// <summary>Where it can be seen already that there is no room. Holds nothing.</summary>
@@ -98,10 +107,14 @@ public sealed class Quota(Settings settings)
     /// <summary>A team's own limit (<see cref="Unlimited"/>: none), or the appliance's.</summary>
     private static long? Limit(long? own, long? otherwise) => own switch { null => otherwise, Unlimited => null, _ => own };
 
+    /// <summary>What holds for a team whose row says so.</summary>
+    internal (long? Bytes, long? Files) Limits(long? ownBytes, long? ownFiles) =>
+        (Limit(ownBytes, settings.TeamQuotaGibibytes is { } gib ? (long)gib << 30 : null), Limit(ownFiles, settings.TeamQuotaFiles));
+
     /// <summary>How the database keeps that a team has no limit although the appliance sets one.</summary>
     internal const long Unlimited = long.MaxValue;
 
-    private async Task<TeamUsage> ReadAsync(TeamSession session, CancellationToken cancellationToken)
+    internal async Task<TeamUsage> ReadAsync(TeamSession session, CancellationToken cancellationToken)
     {
         var counted = (await session.SqlAsync<Counted>(
             $"""
@@ -118,7 +131,7 @@ public sealed class Quota(Settings settings)
             """, cancellationToken)).Single();
         return new TeamUsage(
             counted.Bytes, counted.Files,
-            Limit(counted.MaxBytes, settings.TeamQuotaGibibytes is { } gib ? (long)gib << 30 : null), Limit(counted.MaxFiles, settings.TeamQuotaFiles));
+            Limits(counted.MaxBytes, counted.MaxFiles).Bytes, Limits(counted.MaxBytes, counted.MaxFiles).Files);
     }
 
     private static string Sentence(TeamUsage usage, long bytes)
@@ -128,6 +141,8 @@ public sealed class Quota(Settings settings)
             ? $"This team may store {ByteSize.Text(most)} and has {ByteSize.Text(usage.Bytes)}; {ByteSize.Text(bytes)} more do not fit. {Advice}"
             : string.Create(CultureInfo.InvariantCulture, $"This team may store {usage.MaxFiles:#,0} files and has {usage.Files:#,0}. {Advice}");
     }
+
+    private sealed record OwnLimits(long? MaxBytes, long? MaxFiles);
 
     private sealed record Counted(long Bytes, long Files, long? MaxBytes, long? MaxFiles);
 }

@@ -33,6 +33,9 @@ public sealed record TrashStart(DateTimeOffset DeletedAt, Guid Id)
 /// </summary>
 public sealed class Trash(Database database, EntryChanges changes, Purge purge, FileLimits limits, TimeProvider time)
 {
+    /// <summary>How many rows one transaction marks.</summary>
+    private const int MostMarked = 10_000;
+
     /// <summary>Newest first.</summary>
     /// <param name="visit">Who, and in which team.</param>
     /// <param name="after">Where the page before ended; null for the first page.</param>
@@ -117,24 +120,38 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
         await purge.BeginAsync(visit.Team, cancellationToken);
     }
 
-    /// <summary>Deletes everything in the trash for good; answers how many things lay there.</summary>
+    /// <summary>
+    /// Deletes everything in the trash for good; answers how many things lay there. Very many go in several transactions, each of which is in the
+    /// ledger; whoever is interrupted empties the rest by asking again.
+    /// </summary>
     public async Task<int> EmptyAsync(TeamVisit visit, Origin origin, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(visit);
-        var session = visit.Session;
-        await TreeLock.ExclusiveAsync(session, cancellationToken);
-        var emptied = await session.ExecuteAsync(
-            $"""
-            update entries set purged_at = {time.GetUtcNow()}, revision = revision + 1
-            where team_id = app_team() and deleted_at is not null and purged_at is null
-            """, cancellationToken);
-        if (emptied > 0)
+        var emptied = await MarkAllAsync(visit.Session, origin, cancellationToken);
+        for (var marked = emptied; marked == MostMarked; emptied += marked)
         {
-            session.Record(new LedgerEvent("trash.emptied", null, EntryEvents.Details(("entries", emptied.ToString(CultureInfo.InvariantCulture)))), origin);
+            await using var session = await database.ForTeamAsync(visit.Team, visit.Person, cancellationToken);
+            marked = await MarkAllAsync(session, origin, cancellationToken);
         }
-        await session.CommitAsync(cancellationToken);
         await purge.BeginAsync(visit.Team, cancellationToken);
         return emptied;
+    }
+
+    private async Task<int> MarkAllAsync(TeamSession session, Origin origin, CancellationToken cancellationToken)
+    {
+        await TreeLock.ExclusiveAsync(session, cancellationToken);
+        var marked = await session.ExecuteAsync(
+            $"""
+            update entries set purged_at = {time.GetUtcNow()}, revision = revision + 1
+            where team_id = app_team() and id in (
+                select id from entries where team_id = app_team() and deleted_at is not null and purged_at is null order by deleted_at, id limit {MostMarked} for update)
+            """, cancellationToken);
+        if (marked > 0)
+        {
+            session.Record(new LedgerEvent("trash.emptied", null, EntryEvents.Details(("entries", marked.ToString(CultureInfo.InvariantCulture)))), origin);
+        }
+        await session.CommitAsync(cancellationToken);
+        return marked;
     }
 
     /// <summary>Deletes for good what has lain there for its time; answers how many, 1000 at most. For the care job.</summary>

@@ -20,7 +20,7 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         var content = new NewContent(upload.Id, upload.TeamId, upload.UserId, upload.Length, upload.MediaType ?? FileVersion.UnknownMediaType);
         var mostFiles = await placing.HoldFilesAsync(session, cancellationToken);
         PlacedFile placed;
-        await session.ExecuteAsync($"savepoint finishing", cancellationToken);
+        await session.ExecuteAsync($"savepoint before_finishing", cancellationToken);
         try
         {
             if (onFile is null)
@@ -35,7 +35,7 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         }
         catch (FileRuleException refused)
         {
-            await session.ExecuteAsync($"rollback to savepoint finishing", cancellationToken);
+            await session.ExecuteAsync($"rollback to savepoint before_finishing", cancellationToken);
             throw new UploadException(refused.Rule == FileRule.Changed ? UploadProblem.Changed : UploadProblem.CannotFinish, refused.Message);
         }
         if (await session.ExecuteAsync(
@@ -55,23 +55,27 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
             select kind as "Value" from entries
             where team_id = app_team() and parent_id is not distinct from {upload.FolderId}::uuid and name_key = {upload.NameKey} and deleted_at is null
             """, cancellationToken);
-        return (kinds, upload.Conflict) switch
-        {
-            ([], _) or (_, Upload.KeepBoth) => true,
-            (_, Upload.Refuse) => throw FileRuleException.NameTaken(upload.Name),
-            ([Entry.Folder], _) => throw FilePlacing.NameIsFolders(upload.Name),
-            _ => false,
-        };
+        return RequireName(kinds.SingleOrDefault(), upload.Conflict, upload.Name);
     }
 
-    /// <summary>Holds the folder in place until the commit, and looks that none above it was deleted.</summary>
+    /// <summary>Whether a new file will come of it, where <paramref name="kind"/> (null: nothing) has the name.</summary>
+    /// <exception cref="FileRuleException">The name is taken.</exception>
+    public static bool RequireName(string? kind, string conflict, string name) => (kind, conflict) switch
+    {
+        (null, _) or (_, Upload.KeepBoth) => true,
+        (_, Upload.Refuse) => throw FileRuleException.NameTaken(name),
+        (Entry.Folder, _) => throw FilePlacing.NameIsFolders(name),
+        _ => false,
+    };
+
+    /// <summary>Keeps the folder's row until the commit, and looks that neither it nor one above it was deleted.</summary>
     private static async Task LockFolderAsync(TeamSession session, Guid? folder, CancellationToken cancellationToken)
     {
         if (folder is null)
         {
             return;
         }
-        await session.SqlAsync<Guid>($"""select id as "Value" from entries where team_id = app_team() and id = {folder} for share""", cancellationToken);
+        await session.SqlAsync<Guid>($"""select id as "Value" from entries where team_id = app_team() and id = {folder} for key share""", cancellationToken);
         var live = await session.SqlAsync<bool>(
             $"""
             with recursive up as (

@@ -162,10 +162,14 @@ internal sealed class UploadIntake(
             _head = null;
         }
         await using var session = await database.ForTeamAsync(upload.TeamId, upload.UserId, CancellationToken.None);
+        var now = time.GetUtcNow();
+        // A token that was revoked while this request sent its bytes brings nothing in any more.
         if (await session.ExecuteAsync(
             $"""
-            update uploads set received = {_taken}, media_type = {upload.MediaType}, expires_at = {time.GetUtcNow() + limits.UploadLifetime}
+            update uploads set received = {_taken}, media_type = {upload.MediaType}, expires_at = {now + limits.UploadLifetime}
             where team_id = app_team() and id = {upload.Id} and user_id = app_user() and received = {_committed} and finished_at is null
+              and ({origin.Token}::uuid is null
+                   or exists (select from api_tokens a where a.id = {origin.Token} and a.user_id = app_user() and (a.expires_at is null or a.expires_at > {now})))
             """, CancellationToken.None) == 0)
         {
             await ExplainAsync(session);

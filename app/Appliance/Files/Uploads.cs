@@ -249,69 +249,9 @@ public sealed class Uploads
 
     private async Task TerminateAsync(TeamSession session, Guid upload, CancellationToken cancellationToken)
     {
-        var objects = await DropAsync(session, upload, cancellationToken);
+        var gone = await UploadRemoval.DropAsync(session, [upload], cancellationToken);
         await session.CommitAsync(cancellationToken);
-        await DeleteObjectsAsync(session.TeamOrThrow, objects, cancellationToken);
-    }
-
-    /// <summary>Forgets the team's uploads that have expired; answers how many. For the care job.</summary>
-    internal async Task<int> ExpireAsync(TeamId team, CancellationToken cancellationToken)
-    {
-        await using var session = await _database.ForJobAsync(team, cancellationToken);
-        var expired = await session.SqlAsync<Guid>(
-            $"""select id as "Value" from uploads where team_id = app_team() and expires_at <= {_time.GetUtcNow()} limit 1000 for update skip locked""",
-            cancellationToken);
-        var objects = new List<Guid>();
-        foreach (var id in expired)
-        {
-            objects.AddRange(await DropAsync(session, id, cancellationToken));
-        }
-        await session.CommitAsync(cancellationToken);
-        await DeleteObjectsAsync(team, objects, cancellationToken);
-        return expired.Count;
-    }
-
-    /// <summary>
-    /// Forgets uploads into these folders, <paramref name="most"/> at most; answers how many, and the objects that nothing refers to any more once
-    /// the session has committed. A request that is still writing to one learns it with its next segment.
-    /// </summary>
-    internal static async Task<(int Uploads, IReadOnlyList<Guid> Objects)> DropInAsync(TeamSession session, Guid[] folders, int most, CancellationToken cancellationToken)
-    {
-        var found = await session.SqlAsync<Guid>(
-            $"""select id as "Value" from uploads where team_id = app_team() and folder_id = any({folders}) limit {most} for update""", cancellationToken);
-        var objects = new List<Guid>();
-        foreach (var id in found)
-        {
-            objects.AddRange(await DropAsync(session, id, cancellationToken));
-        }
-        return (found.Count, objects);
-    }
-
-    /// <summary>Removes the row and, unless they have become a file's, the segments; answers these segments' objects.</summary>
-    private static async Task<List<Guid>> DropAsync(TeamSession session, Guid upload, CancellationToken cancellationToken)
-    {
-        var dropped = await session.SqlAsync<bool>(
-            $"""delete from uploads where team_id = app_team() and id = {upload} returning finished_at is not null as "Value" """, cancellationToken);
-        return dropped is [false]
-            ? await session.SqlAsync<Guid>(
-                $"""delete from segments where team_id = app_team() and content_id = {upload} returning object_id as "Value" """, cancellationToken)
-            : [];
-    }
-
-    /// <summary>Makes room at once. Where the store is away, the sweeper does it later.</summary>
-    private async Task DeleteObjectsAsync(TeamId team, List<Guid> objects, CancellationToken cancellationToken)
-    {
-        try
-        {
-            foreach (var id in objects)
-            {
-                await _objects.DeleteAsync(team, new ObjectId(id), cancellationToken);
-            }
-        }
-        catch (StoreUnavailableException)
-        {
-            // Nothing refers to them any more; the sweeper finds them.
-        }
+        await _objects.RemoveAsync(session.TeamOrThrow, gone, cancellationToken);
     }
 
     private static async Task<Upload?> ReadAsync(TeamSession session, string reference, CancellationToken cancellationToken) =>

@@ -3,7 +3,6 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.Objects;
 using Appliance.Teams;
-using Appliance.Vault;
 
 namespace Appliance.Files;
 
@@ -87,17 +86,7 @@ public sealed class Versions(Quota quota, SealedObjects objects, TimeProvider ti
         session.Record(
             new LedgerEvent("version.deleted", file.Id.ToString("D"), EntryEvents.Details(("name", file.Name), ("version", Text(number)), ("bytes", Text(version.Size)))), origin);
         await session.CommitAsync(cancellationToken);
-        try
-        {
-            foreach (var id in gone)
-            {
-                await objects.DeleteAsync(visit.Team, new ObjectId(id), cancellationToken);
-            }
-        }
-        catch (Exception error) when (error is StoreUnavailableException or OperationCanceledException)
-        {
-            // Nothing refers to them any more; the sweeper finds them.
-        }
+        await objects.RemoveAsync(visit.Team, gone, cancellationToken);
     }
 
     private async Task RestoreAsync(TeamSession session, TeamVisit visit, LockedEntry file, Found version, Origin origin, CancellationToken cancellationToken)

@@ -47,4 +47,8 @@ internal sealed class LedgerEntryConfiguration : IEntityTypeConfiguration<Ledger
 public sealed record LedgerEvent(string Action, string? Subject = null, IReadOnlyDictionary<string, string?>? Details = null);
 
 /// <summary>Where a change comes from: the person and the address of the request; both null in a job.</summary>
-public sealed record Origin(UserId? Actor, string? Address);
+public sealed record Origin(UserId? Actor, string? Address)
+{
+    /// <summary>The token that the request came with, which a request that runs for long asks for again; null for a session.</summary>
+    public Guid? Token { get; init; }
+}

@@ -46,7 +46,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         await session.SaveAsync(cancellationToken);
         SessionCookie.Write(http, token);
         // What this response shows from here on is shown to the person who has just signed in.
-        http.User = Principal(row, user, locked: false, renew: false, steppedUp: true);
+        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, locked: false, renew: false, steppedUp: true);
     }
 
     /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>
@@ -135,54 +135,57 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     /// </summary>
     internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] tokenHash, HttpContext http, CancellationToken cancellationToken)
     {
-        await using var session = await database.ForApplianceAsync(cancellationToken);
-        var found = await (from s in session.Query<Session>().AsNoTracking()
-                           join u in session.Query<User>().AsNoTracking() on s.UserId equals u.Id
-                           where s.TokenHash == tokenHash
-                           select new { Session = s, User = u }).SingleOrDefaultAsync(cancellationToken);
+        var found = await database.ReadAsync(
+            $"""
+            select s.id, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.locked_at, s.stepped_up_at, u.username, u.owner, u.password_changed_at
+            from sessions s join users u on u.id = s.user_id where s.token_hash = {tokenHash}
+            """,
+            r => new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9)),
+            cancellationToken);
         var now = clock.GetUtcNow();
-        if (found is null || !IsAlive(found.Session, now))
+        if (found is not [var row] || !IsAlive(row, now))
         {
             return null;
         }
-        var row = found.Session;
         var locked = row.LockedAt is not null;
         if (!locked && now - row.LastSeenAt >= settings.IdleLock)
         {
+            await using var session = await database.ForApplianceAsync(cancellationToken);
             await LockAsync(session, row.Id, new Origin(row.UserId, http.Address()), cancellationToken);
             await session.CommitAsync(cancellationToken);
             locked = true;
         }
         else if (!locked && now - row.LastSeenAt >= LastSeenPrecision)
         {
+            await using var session = await database.ForApplianceAsync(cancellationToken);
             await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
             await session.CommitAsync(cancellationToken);
         }
-        var renew = settings.PasswordAge is { } age && found.User.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
-        return Principal(row, found.User, locked, renew, !locked && IsSteppedUp(row, now));
+        var renew = settings.PasswordAge is { } age && row.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
+        return Principal(row.Id, row.UserId, row.Username, row.Owner, locked, renew, !locked && IsSteppedUp(row, now));
     }
 
     /// <summary>
     /// A clock that was set back would lengthen every session's life: what was made or used in the future is over.
     /// </summary>
-    private static bool IsAlive(Session row, DateTimeOffset now) =>
+    private static bool IsAlive(Found row, DateTimeOffset now) =>
         now < row.ExpiresAt && row.CreatedAt <= now + ClockTolerance && row.LastSeenAt <= now + ClockTolerance;
 
-    private bool IsSteppedUp(Session row, DateTimeOffset now) =>
+    private bool IsSteppedUp(Found row, DateTimeOffset now) =>
         row.SteppedUpAt is { } at && at <= now + ClockTolerance && now - at < settings.StepUp;
 
-    private static ClaimsPrincipal Principal(Session row, User user, bool locked, bool renew, bool steppedUp)
+    private static ClaimsPrincipal Principal(Guid session, UserId person, string username, bool owner, bool locked, bool renew, bool steppedUp)
     {
         var identity = new ClaimsIdentity(SessionAuthenticationHandler.Scheme);
-        identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, row.UserId.ToString()));
-        identity.AddClaim(new Claim(ClaimTypes.Name, user.Username));
-        identity.AddClaim(new Claim(SignedInPerson.SessionClaim, row.Id.ToString("D")));
+        identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, person.ToString()));
+        identity.AddClaim(new Claim(ClaimTypes.Name, username));
+        identity.AddClaim(new Claim(SignedInPerson.SessionClaim, session.ToString("D")));
         identity.AddClaim(new Claim(SignedInPerson.StateClaim, locked ? SignedInPerson.Locked : renew ? SignedInPerson.PasswordDue : SignedInPerson.Open));
         if (steppedUp)
         {
             identity.AddClaim(new Claim(SignedInPerson.SteppedUpClaim, "true"));
         }
-        if (user.Owner)
+        if (owner)
         {
             identity.AddClaim(new Claim(SignedInPerson.OwnerClaim, "true"));
         }
@@ -224,4 +227,8 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         await session.SaveAsync(cancellationToken);
         return rows.Count;
     }
+
+    private sealed record Found(
+        Guid Id, UserId UserId, DateTimeOffset CreatedAt, DateTimeOffset LastSeenAt, DateTimeOffset ExpiresAt, DateTimeOffset? LockedAt, DateTimeOffset? SteppedUpAt,
+        string Username, bool Owner, DateTimeOffset? PasswordChangedAt);
 }

@@ -20,7 +20,7 @@ public abstract class SignInPageModel : PageModel
     {
         // From the form where one was sent: what the page put there, not what a link says.
         Return = ReturnPath.Local(Request.HasFormContentType ? Request.Form["return"].ToString() : Request.Query["return"].ToString());
-        Response.Headers.CacheControl = "no-store";
+        Response.Headers.CacheControl = "no-cache, no-store";
     }
 
     /// <summary>Shows the page again with what went wrong; 429 (RFC 6585 §4) where the attempt was refused unchecked.</summary>

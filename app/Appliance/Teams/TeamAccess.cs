@@ -29,6 +29,16 @@ public sealed class TeamAccess(Database database)
     public Task<TeamVisit?> EnterAsync(string? reference, UserId person, CancellationToken cancellationToken) =>
         EnterAsync(reference, person, null, cancellationToken);
 
+    /// <summary>
+    /// Which team and whom a request means, for one read by <see cref="Direct"/>. It says nothing of membership: the database decides in that
+    /// very read, as it does for every one.
+    /// </summary>
+    /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
+    internal async Task<(TeamId Team, UserId Person)?> LocateAsync(string? reference, ClaimsPrincipal person, CancellationToken cancellationToken) =>
+        Reference.IsWellFormed(reference) && await FindAsync(reference!, person.Id(), cancellationToken) is { } team && (person.OnlyTeam() is not { } only || only == team)
+            ? (team, person.Id())
+            : null;
+
     private async Task<TeamVisit?> EnterAsync(string? reference, UserId person, TeamId? only, CancellationToken cancellationToken)
     {
         if (!Reference.IsWellFormed(reference) || await FindAsync(reference!, person, cancellationToken) is not { } team || (only is { } one && one != team))

@@ -84,6 +84,11 @@ public static class TusEndpoints
             {
                 return UnknownChecksum();
             }
+            var conflict = metadata.GetValueOrDefault("conflict") ?? Upload.NewVersion;
+            if (conflict is not (Upload.NewVersion or Upload.KeepBoth or Upload.Refuse))
+            {
+                return Malformed("The metadata “conflict” is version, keep-both or refuse.");
+            }
             Upload upload;
             await using (var visit = await access.EnterAsync(team, context.User, cancelled))
             {
@@ -91,8 +96,8 @@ public static class TusEndpoints
                 {
                     return TypedResults.StatusCode(StatusCodes.Status404NotFound);
                 }
-                upload = await uploads.CreateAsync(
-                    visit, metadata.GetValueOrDefault("folder") is { Length: > 0 } folder ? folder : null, metadata.GetValueOrDefault("filename"), length, context.Origin(), cancelled);
+                var folder = metadata.GetValueOrDefault("folder") is { Length: > 0 } said ? said : null;
+                upload = await uploads.CreateAsync(visit, new NewUpload(folder, metadata.GetValueOrDefault("filename"), length, conflict), context.Origin(), cancelled);
             }
             response.Headers.Location = $"{ApiRoutes.Base}/teams/{team}/uploads/{upload.Reference}";
             response.Headers[TusHeaders.Expires] = Date(upload.ExpiresAt);

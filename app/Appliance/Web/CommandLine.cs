@@ -32,6 +32,7 @@ internal static class CommandLine
                 ["healthy", "web"] => await Healthy.WebAsync(Settings.FromEnvironment()),
                 ["healthy", "objects", var certificate] => await Healthy.ObjectsAsync(certificate),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
+                ["quota", .. var rest] => await QuotaCommand.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 ["ledger", .. var rest] => await LedgerCommands.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 _ => Usage(),
             };
@@ -107,7 +108,7 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise | objects check | ledger … | healthy …]
+            Usage: Appliance [serve | migrate | initialise | objects … | quota … | ledger … | healthy …]
               serve          runs the appliance (the default)
               migrate        brings the database's schema up to date, as its owner
               initialise     makes keys and certificates where there are none, and ends
@@ -116,6 +117,7 @@ internal static class CommandLine
                              makes what the image's own S3 server starts with
               healthy web | healthy objects CERTIFICATE
                              ends with 0 where that service, on this machine, is ready
+              quota          says or changes what a team may store ("quota" alone says how)
               ledger         verifies the ledger, or prints its signed heads ("ledger" alone says how)
             """);
         return Misused;

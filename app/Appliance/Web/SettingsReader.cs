@@ -55,6 +55,10 @@ internal sealed class SettingsReader
             {
                 Connections = Number("MAX_CONNECTIONS", defaults.Limits.Connections, 16, 1_000_000),
                 ConnectionsPerAddress = Number("MAX_CONNECTIONS_PER_ADDRESS", defaults.Limits.ConnectionsPerAddress, 8, 1_000_000),
+                PerAddress = Rate("RATE_PER_ADDRESS", defaults.Limits.PerAddress),
+                Anonymous = Rate("RATE_ANONYMOUS", defaults.Limits.Anonymous),
+                PerAccount = Rate("RATE_PER_ACCOUNT", defaults.Limits.PerAccount),
+                Uploads = Rate("RATE_UPLOADS", defaults.Limits.Uploads),
             },
         };
         if (settings.CertificateFile is null != settings.CertificateKeyFile is null)
@@ -165,6 +169,13 @@ internal sealed class SettingsReader
         }
         _problems.Add($"{Prefix}{name} is '{text}'; it must be a whole number from {least} to {most}.");
         return otherwise;
+    }
+
+    /// <summary>Requests per second; the burst stays in proportion to them.</summary>
+    private RequestRate Rate(string name, RequestRate otherwise)
+    {
+        var perSecond = Number(name, (int)otherwise.PerSecond, 1, 1_000_000);
+        return new RequestRate((int)(otherwise.Burst / otherwise.PerSecond * perSecond), perSecond);
     }
 
     private int? NumberOrNone(string name, int least, int most) => Text(name) is null ? null : Number(name, least, least, most);

@@ -56,6 +56,7 @@ public static class WebServices
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
         services.AddRateLimits(settings.Limits);
         services.AddApi();
+        services.AddApiDescription();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
         services.AddSingleton<Readiness>();

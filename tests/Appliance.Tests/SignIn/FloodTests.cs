@@ -97,7 +97,14 @@ public sealed class FloodTests(StrictHost host) : IClassFixture<StrictHost>
         {
             request.Headers.Add("RequestVerificationToken", token);
         }
-        (await visitor.Client.SendAsync(request)).StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        try
+        {
+            (await visitor.Client.SendAsync(request)).StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        }
+        catch (HttpRequestException cut) when (cut.InnerException is IOException)
+        {
+            // The refusal closed the connection while we were still sending: the client may notice that before it reads the answer.
+        }
         (await TracesAsync()).ShouldBe(before);
     }
 

@@ -22,17 +22,22 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/security/keys/add", "step-up", "people", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/tokens", "account/tokens/new", "account/security/keys/add", "step-up", "people", "teams" })
         {
             await SeeAsync(anna, page);
         }
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/ledger" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
+        await anna.SendAsync($"/teams/{team}/new-folder", null, ("Name", "A folder"));
+        var folder = Teams.Person.Rows(await anna.HtmlAsync($"/teams/{team}/files")).Single().Reference;
+        await SeeAsync(anna, "teams/{team}/files/{entry}/details", $"/teams/{team}/files/{folder}/details");
+        await SeeAsync(anna, "teams/{team}/files/{entry}/rename", $"/teams/{team}/files/{folder}/rename");
+        await SeeAsync(anna, "teams/{team}/move", $"/teams/{team}/move?entry={folder}");
         host.Clock.Move(TimeSpan.FromMinutes(16));
         await SeeAsync(anna, "locked");
         await HalfSignedInAsync(SeeAsync);
@@ -55,7 +60,7 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
             }
             if (html.Contains("data-webauthn=", StringComparison.Ordinal))
             {
-                html.ShouldContain("src=\"/js/webauthn.js\"", Case.Sensitive, page);
+                html.ShouldContain("/js/webauthn.js\"", Case.Sensitive, page);
             }
         }
         seen["account/security"].ShouldContain("aria-current=\"page\"");

@@ -1,7 +1,9 @@
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.RegularExpressions;
 using Appliance.Data;
 using Appliance.Tests.Tus;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -32,7 +34,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
             foreach (var name in Parameters().Matches(template).Select(m => m.Groups["name"].Value))
             {
                 theirs.ShouldContainKey(name, $"{template} has a parameter that this test does not know: give it a value of the other team");
-                unknown[name] = Reference.New();
+                unknown[name] = name == "number" ? theirs[name] : Reference.New();
             }
             // The other team itself, and the other team's things inside the own team.
             await SameAsync(mallory, method, template, theirs, unknown);
@@ -90,12 +92,74 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         (await ben.Http.GetStringAsync("/teams")).ShouldNotContain(team);
     }
 
+    /// <summary>What the API takes in JSON, with the places where it names things.</summary>
+    private static readonly Dictionary<string, string> s_bodies = new(StringComparer.Ordinal)
+    {
+        ["POST /api/v1/teams/{team}/folders"] = """{"name":"new","folder":"{folder}"}""",
+        ["POST /api/v1/teams/{team}/entries/lookup"] = """{"folder":"{folder}","names":["file"]}""",
+        ["POST /api/v1/teams/{team}/entries/move"] = """{"entries":["{entry}"],"folder":null}""",
+        ["POST /api/v1/teams/{team}/entries/trash"] = """{"entries":["{entry}"]}""",
+        ["PATCH /api/v1/teams/{team}/entries/{entry}"] = """{"name":"new"}""",
+        ["POST /api/v1/teams/{team}/trash/restore"] = """{"entries":["{trashed}"]}""",
+        ["POST /api/v1/teams/{team}/trash/delete"] = """{"entries":["{trashed}"]}""",
+    };
+
+    /// <summary>Requests in one's own team that name something in their body or query; the second group names one's own thing, and moves it to the other's place.</summary>
+    private static readonly (string Method, string Path, string? Json)[] s_naming =
+    [
+        .. s_bodies.Select(b => (b.Key.Split(' ')[0], b.Key.Split(' ')[1].Replace("{team}", "{own-team}", StringComparison.Ordinal), (string?)b.Value)),
+        ("GET", "/api/v1/teams/{own-team}/entries?folder={folder}", null),
+        ("POST", "/api/v1/teams/{own-team}/files?name=new&folder={folder}", null),
+        ("GET", "/api/v1/teams/{own-team}/archive?entry={entry}", null),
+        ("POST", "/api/v1/teams/{own-team}/entries/move", """{"entries":["{own-entry}"],"folder":"{folder}"}"""),
+        ("PATCH", "/api/v1/teams/{own-team}/entries/{own-entry}", """{"folder":"{folder}"}"""),
+        ("POST", "/api/v1/teams/{own-team}/entries/move", """{"entries":["{own-entry}","{entry}"],"folder":"{own-folder}"}"""),
+        ("POST", "/api/v1/teams/{own-team}/trash/restore", """{"entries":["{own-trashed}"],"folder":"{folder}"}"""),
+    ];
+
+    [Fact]
+    public async Task What_a_body_or_query_names_of_another_team_is_as_unknown_as_what_does_not_exist()
+    {
+        using var anna = await Person.NewAsync(host);
+        var theirs = await WorldAsync(anna);
+        using var mallory = await Person.NewAsync(host, "mallory");
+        var own = (await WorldAsync(mallory)).ToDictionary(v => "own-" + v.Key, v => v.Value, StringComparer.Ordinal);
+        var unknown = theirs.ToDictionary(v => v.Key, v => v.Key == "number" ? "1" : Reference.New(), StringComparer.Ordinal);
+        foreach (var (method, path, json) in s_naming)
+        {
+            var answers = new List<(int, string)>();
+            foreach (var values in new[] { theirs, unknown })
+            {
+                var all = values.Concat(own).ToDictionary(StringComparer.Ordinal);
+                var request = TusClient.Request(HttpMethod.Parse(method), Fill(path, all));
+                request.Content = json is not null ? new StringContent(Fill(json, all), Encoding.UTF8, "application/json") : method == "POST" ? new ByteArrayContent([1]) : null;
+                using var answer = await mallory.Http.SendAsync(request);
+                var text = await answer.Content.ReadAsStringAsync();
+                ((int)answer.StatusCode).ShouldBeOneOf([404, 409], $"{method} {path} {json}: {text}");
+                answers.Add(((int)answer.StatusCode, TraceIds().Replace(text, "trace")));
+            }
+            answers[1].ShouldBe(answers[0], $"{method} {path} {json}");
+        }
+        // Every endpoint that takes JSON is among them.
+        var taking = host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .Where(e => e.RoutePattern.RawText!.StartsWith("/api/v1/teams/{team}", StringComparison.Ordinal) && e.Metadata.GetMetadata<IAcceptsMetadata>() is { } takes && takes.ContentTypes.Contains("application/json"))
+            .SelectMany(e => e.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods.Select(m => $"{m} {e.RoutePattern.RawText}"));
+        taking.ShouldBeSubsetOf(s_bodies.Keys);
+        (await anna.ListAsync(theirs["team"])).Select(e => e.Name).ShouldBe(["Folder", "file"]);
+        (await mallory.ListAsync(own["own-team"])).Select(e => e.Name).ShouldBe(["Folder", "file"]);
+    }
+
+    private static string Fill(string text, Dictionary<string, string> values) => values.Aggregate(text, (filled, v) => filled.Replace("{" + v.Key + "}", v.Value, StringComparison.Ordinal));
+
     private static async Task<Dictionary<string, string>> WorldAsync(Person person)
     {
         var team = await person.TeamAsync();
         var folder = await person.FolderAsync(team, "Folder");
         var tus = new TusClient(person, team);
         await tus.UploadAsync("file", [1, 2, 3]);
+        var files = new Files.FilesClient(person, team);
+        var trashed = await files.FileAsync("in the trash");
+        await files.TrashAsync(trashed);
         var upload = await tus.CreateAsync("unfinished", 10);
         (await tus.PatchAsync(upload, 0, new byte[5])).EnsureSuccessStatusCode();
         return new Dictionary<string, string>(StringComparer.Ordinal)
@@ -104,6 +168,8 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
             ["folder"] = folder,
             ["entry"] = (await person.ListAsync(team)).Single(e => e.Name == "file").Reference,
             ["upload"] = upload.Split('/')[^1],
+            ["number"] = "1",
+            ["trashed"] = trashed,
         };
     }
 
@@ -123,14 +189,14 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         foreign.Status.ShouldBe(missing.Status, $"{method} {template}");
         foreign.Body.ShouldBe(missing.Body, $"{method} {template}");
         foreign.Headers.ShouldBe(missing.Headers, $"{method} {template}");
-        foreign.Status.ShouldBeOneOf(404, 405);
+        foreign.Status.ShouldBeOneOf([404, 405], $"{method} {template}: {foreign.Body}");
     }
 
     private static async Task<(int Status, string Body, string Headers)> AnswerAsync(Person person, HttpMethod method, string template, Dictionary<string, string> values)
     {
         using var answer = await person.Http.SendAsync(Request(method, template, values, person.Csrf));
         var body = await answer.Content.ReadAsStringAsync();
-        foreach (var (name, value) in values)
+        foreach (var (name, value) in values.Where(v => v.Value.Length == Reference.Length))
         {
             body = body.Replace(value, name, StringComparison.Ordinal);
         }
@@ -142,7 +208,26 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
     {
         var path = Parameters().Replace(template, m => values[m.Groups["name"].Value]);
         var request = TusClient.Request(method, path);
-        if (path.Contains("/uploads", StringComparison.Ordinal))
+        if (s_bodies.TryGetValue($"{method} {template}", out var json))
+        {
+            request.Content = new StringContent(Fill(json, values), Encoding.UTF8, "application/json");
+        }
+        else if (path.EndsWith("/files", StringComparison.Ordinal) && method == HttpMethod.Post)
+        {
+            request.RequestUri = new Uri($"{path}?name=new", UriKind.Relative);
+            request.Content = new ByteArrayContent([1]);
+        }
+        else if (path.TrimEnd('/').EndsWith("/archive", StringComparison.Ordinal))
+        {
+            var entry = new string('a', Reference.Length);
+            request.RequestUri = new Uri(method == HttpMethod.Post ? path : $"{path}?entry={entry}", UriKind.Relative);
+            request.Content = method == HttpMethod.Post ? new FormUrlEncodedContent([new("entry", entry)]) : null;
+        }
+        else if (method == HttpMethod.Put)
+        {
+            request.Content = new ByteArrayContent([1]);
+        }
+        else if (path.Contains("/uploads", StringComparison.Ordinal))
         {
             request.Headers.Add("Upload-Offset", "5");
             request.Headers.Add("Upload-Length", "10");

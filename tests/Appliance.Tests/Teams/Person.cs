@@ -102,7 +102,7 @@ public sealed partial class Person : IDisposable
 
     public void Dispose() => Http.Dispose();
 
-    [GeneratedRegex("""<a class="file-name" href="/teams/[a-z2-7]{26}/files/(?<reference>[a-z2-7]{26})(/content)?" title="(?<name>[^"]*)">""", RegexOptions.ExplicitCapture, 5000)]
+    [GeneratedRegex("""<tr [^>]*data-entry="(?<reference>[a-z2-7]{26})" data-kind="(folder|file)" data-name="(?<name>[^"]*)" """, RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Row();
 
     [GeneratedRegex("""href="(?<next>[^"]*)" rel="next">""", RegexOptions.ExplicitCapture, 5000)]

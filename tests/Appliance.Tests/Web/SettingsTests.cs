@@ -30,12 +30,21 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_OBJECTS", "floppy")]
     [InlineData("APPLIANCE_OBJECTS", "s3")]
     [InlineData("APPLIANCE_MAX_CONNECTIONS", "0")]
+    [InlineData("APPLIANCE_RATE_PER_ACCOUNT", "0")]
     [InlineData("APPLIANCE_MAX_FILE_GIB", "0")]
     [InlineData("APPLIANCE_MAX_FILE_GIB", "1.5")]
     [InlineData("APPLIANCE_ATTESTATION", "none")]
     [InlineData("APPLIANCE_LISTN", "0.0.0.0:8443")]
     public void A_setting_that_cannot_be_used_is_named(string name, string value) =>
         Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable { [name] = value })).Message.ShouldContain(name);
+
+    [Fact, Trait("Requirement", "W5")]
+    public void A_rate_is_per_second_and_its_burst_stays_in_proportion()
+    {
+        var rate = SettingsReader.Read(new Hashtable { ["APPLIANCE_RATE_PER_ACCOUNT"] = "500" }).Limits.PerAccount;
+        rate.PerSecond.ShouldBe(500);
+        rate.Burst.ShouldBe(10 * new LimitSettings().PerAccount.Burst);
+    }
 
     [Fact]
     public void Everything_wrong_is_said_at_once()

@@ -85,10 +85,6 @@ internal static class EntriesApi
             {
                 return FilesApi.BadRequest(context, "bad-conflict", "“existing” is refuse or use.");
             }
-            if (await folders.PathAsync(visit.Session, asked.Folder, context.RequestAborted) is null)
-            {
-                return ApiProblem.NothingHere;
-            }
             var (made, isNew) = await folders.CreateAsync(visit, asked.Folder, asked.Name, asked.Existing == "use", context.Origin(), context.RequestAborted);
             FilesApi.Tag(context, made.Revision);
             return isNew

@@ -20,6 +20,7 @@ public static class FilesApi
         FileContentApi.Map(write);
         TrashApi.Map(read, write);
         VersionsApi.Map(read, write);
+        EventsApi.Map(read);
     }
 
     /// <summary>What the rules refuse becomes an answer with a code; everything unexpected stays an exception.</summary>

@@ -44,20 +44,20 @@ public static class ArchiveEndpoints
     private static async Task SendAsync(HttpContext context, string team, StringValues entries, int most)
     {
         var (response, cancelled, services) = (context.Response, context.RequestAborted, context.RequestServices);
-        if (entries.Count == 0 || entries.Count > most)
-        {
-            await ApiProblem.Refused(context, StatusCodes.Status400BadRequest, "archive-entries", $"Name 1 to {most} entries; a folder brings everything in it.").ExecuteAsync(context);
-            return;
-        }
         ArchivePlan? plan = null;
         ZipWriter zip;
         TeamId ofTeam;
         UserId person;
         await using (var visit = await services.GetRequiredService<TeamAccess>().EnterAsync(team, context.User, cancelled))
         {
+            if (visit is not null && (entries.Count == 0 || entries.Count > most))
+            {
+                await ApiProblem.Refused(context, StatusCodes.Status400BadRequest, "archive-entries", $"Name 1 to {most} entries; a folder brings everything in it.").ExecuteAsync(context);
+                return;
+            }
             try
             {
-                plan = visit is null ? null : await ArchiveItems.FindAsync(visit.Session, [.. entries.Select(e => e ?? "")], cancelled);
+                plan = visit is null ? null : await ArchiveItems.FindAsync(visit.Session, [.. entries.Select(e => e ?? "")], services.GetRequiredService<FileLimits>().ArchiveEntries, cancelled);
             }
             catch (ArchiveTooLargeException refused)
             {

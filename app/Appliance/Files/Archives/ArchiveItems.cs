@@ -8,13 +8,10 @@ internal sealed record ArchivePlan(IReadOnlyList<ZipItem> Items, IReadOnlyList<G
 /// <summary>Finds what is below the chosen entries, in the visit's transaction and so as of one moment.</summary>
 internal static class ArchiveItems
 {
-    /// <summary>Files and folders in one archive.</summary>
-    public const int Most = 250_000;
-
     /// <summary>The archive of these entries: folders before what is in them. Null where one of them is not there; what is chosen and also lies in a
     /// folder that is chosen comes once.</summary>
-    /// <exception cref="ArchiveTooLargeException">There are more than <see cref="Most"/>.</exception>
-    public static async Task<ArchivePlan?> FindAsync(TeamSession session, IReadOnlyCollection<string> references, CancellationToken cancellationToken)
+    /// <exception cref="ArchiveTooLargeException">There are more than <paramref name="most"/>.</exception>
+    public static async Task<ArchivePlan?> FindAsync(TeamSession session, IReadOnlyCollection<string> references, int most, CancellationToken cancellationToken)
     {
         var chosen = references.Distinct(StringComparer.Ordinal).ToArray();
         if (!chosen.All(Reference.IsWellFormed))
@@ -51,9 +48,9 @@ internal static class ArchiveItems
             select d.id as "Id", d.above as "Above", d.kind = 'folder' as "IsFolder", d.name as "Name", coalesce(v.size, 0) as "Size",
                    v.content_id as "ContentId", d.modified_at as "Modified"
             from down d left join versions v on v.team_id = app_team() and v.id = d.current_version_id
-            order by d.depth, d.above, d.name_key limit {Most + 1}
+            order by d.depth, d.above, d.name_key limit {most + 1}
             """, cancellationToken);
-        return found.Count <= Most ? Plan(found) : throw new ArchiveTooLargeException();
+        return found.Count <= most ? Plan(found) : throw new ArchiveTooLargeException(most);
     }
 
     private static ArchivePlan Plan(List<Found> found)
@@ -92,5 +89,5 @@ internal static class ArchiveItems
 }
 
 /// <summary>More entries than an archive may have. The message is for people.</summary>
-internal sealed class ArchiveTooLargeException() : Exception(
-    $"These are more than {ArchiveItems.Most:N0} files and folders, too many for one archive. Download a part of them at a time.");
+internal sealed class ArchiveTooLargeException(int most) : Exception(
+    $"These are more than {most:N0} files and folders, too many for one archive. Download a part of them at a time.");

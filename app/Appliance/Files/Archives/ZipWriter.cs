@@ -45,6 +45,7 @@ internal sealed class ZipWriter
     private readonly uint[] _checksums;
     private readonly long _directoryStart;
     private readonly long _directoryLength;
+    private long _unflushed;
 
     public ZipWriter(IReadOnlyList<ZipItem> items)
     {
@@ -92,7 +93,7 @@ internal sealed class ZipWriter
             {
                 return false;
             }
-            if (output.UnflushedBytes >= CopyBuffer && await HasGoneAsync(output, cancellationToken))
+            if (_unflushed >= CopyBuffer && await HasGoneAsync(output, cancellationToken))
             {
                 return false;
             }
@@ -100,7 +101,7 @@ internal sealed class ZipWriter
         for (var i = 0; i < _items.Count; i++)
         {
             WriteDirectoryHeader(output, i);
-            if (output.UnflushedBytes >= CopyBuffer && await HasGoneAsync(output, cancellationToken))
+            if (_unflushed >= CopyBuffer && await HasGoneAsync(output, cancellationToken))
             {
                 return false;
             }
@@ -109,8 +110,16 @@ internal sealed class ZipWriter
         return !await HasGoneAsync(output, cancellationToken);
     }
 
-    private static async ValueTask<bool> HasGoneAsync(PipeWriter output, CancellationToken cancellationToken)
+    /// <summary>Counted here: once its reader has gone a pipe takes bytes without counting them, and would never be asked.</summary>
+    private void Advance(PipeWriter output, int count)
     {
+        output.Advance(count);
+        _unflushed += count;
+    }
+
+    private async ValueTask<bool> HasGoneAsync(PipeWriter output, CancellationToken cancellationToken)
+    {
+        _unflushed = 0;
         var flushed = await output.FlushAsync(cancellationToken);
         return flushed.IsCompleted || flushed.IsCanceled;
     }
@@ -128,16 +137,16 @@ internal sealed class ZipWriter
             {
                 throw new ArchiveCutException("Whoever asked may not have it any more.");
             }
-            var memory = output.GetMemory(CopyBuffer);
+            var memory = output.GetMemory((int)Math.Min(left, CopyBuffer)); // no more than needed: of many small files each would keep a whole buffer
             var read = await content.ReadAsync(memory[..(int)Math.Min(memory.Length, left)], cancellationToken);
             if (read == 0)
             {
                 throw new ArchiveCutException("A file has fewer bytes than it says.");
             }
             checksum = Crc32.Append(checksum, memory.Span[..read]);
-            output.Advance(read);
+            Advance(output, read);
             left -= read;
-            if (output.UnflushedBytes >= CopyBuffer && await HasGoneAsync(output, cancellationToken))
+            if (_unflushed >= CopyBuffer && await HasGoneAsync(output, cancellationToken))
             {
                 return false;
             }
@@ -183,7 +192,7 @@ internal sealed class ZipWriter
             into.Write64(0);
             into.Write64(0);
         }
-        output.Advance(into.Written);
+        Advance(output, into.Written);
     }
 
     /// <summary>4.4.4 flags, 4.4.5 method 0 (stored), 4.4.6 time and date as MS-DOS has them, here in UTC.</summary>
@@ -198,7 +207,7 @@ internal sealed class ZipWriter
     }
 
     /// <summary>4.3.9, with the signature that 4.3.9.3 recommends.</summary>
-    private static void WriteDescriptor(PipeWriter output, long size, uint checksum)
+    private void WriteDescriptor(PipeWriter output, long size, uint checksum)
     {
         var into = new Field(output.GetSpan(24));
         into.Write32(0x08074B50);
@@ -213,7 +222,7 @@ internal sealed class ZipWriter
             into.Write32((uint)size);
             into.Write32((uint)size);
         }
-        output.Advance(into.Written);
+        Advance(output, into.Written);
     }
 
     /// <summary>4.3.12.</summary>
@@ -253,7 +262,7 @@ internal sealed class ZipWriter
                 into.Write64(_offsets[index]);
             }
         }
-        output.Advance(into.Written);
+        Advance(output, into.Written);
     }
 
     private void WriteEnd(PipeWriter output)
@@ -285,7 +294,7 @@ internal sealed class ZipWriter
         into.Write32(zip64 ? Full : (uint)_directoryLength);
         into.Write32(zip64 ? Full : (uint)_directoryStart);
         into.Write16(0);
-        output.Advance(into.Written);
+        Advance(output, into.Written);
     }
 
     /// <summary>4.4.17.1: forward slashes, none at the front; a folder ends with one. Written from its end, folder by folder.</summary>

@@ -58,7 +58,9 @@ public static class PreviewEndpoints
             response.StatusCode = StatusCodes.Status415UnsupportedMediaType;
             return false;
         }
-        var disposition = new ContentDispositionHeaderValue("inline");
+        // A PDF is for our own viewer, which fetches it. Who opens the address saves it: a browser's viewer runs a PDF's scripts, and in Chromium it is
+        // a document of our origin in spite of the sandbox.
+        var disposition = new ContentDispositionHeaderValue(content.MediaType == MediaTypes.Pdf ? "attachment" : "inline");
         disposition.SetHttpFileName(content.Name);
         response.GetTypedHeaders().ContentDisposition = disposition;
         // A byte order mark goes before what is said here (WHATWG Encoding, section 6).

@@ -128,13 +128,12 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
     /// <param name="cancellationToken">Ends it early.</param>
     internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] hash, string kind, string? username, string? address, CancellationToken cancellationToken)
     {
-        await using var session = await database.ForApplianceAsync(cancellationToken);
-        var found = await session.SqlAsync<Found>(
+        var found = await database.ReadAsync(
             $"""
-            select a.id as "Id", a.user_id as "UserId", u.username as "Username", u.username_key as "UsernameKey", a.team_id as "TeamId", a.may_write as "MayWrite",
-                   a.created_at as "CreatedAt", a.expires_at as "ExpiresAt", a.last_used_at as "LastUsedAt"
+            select a.id, a.user_id, u.username, u.username_key, a.team_id, a.may_write, a.created_at, a.expires_at, a.last_used_at
             from api_tokens a join users u on u.id = a.user_id where a.token_hash = {hash} and a.kind = {kind}
-            """, cancellationToken);
+            """,
+            row => new Found(row.Id(0), row.Id(1), row.Text(2), row.Text(3), row.IdOrNull(4), row.Bool(5), row.Time(6), row.TimeOrNull(7), row.TimeOrNull(8)), cancellationToken);
         var now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now) || (username is not null && NameKey.Of(username) != row.UsernameKey))
         {
@@ -142,6 +141,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
         }
         if (row.LastUsedAt is not { } last || (now - last).Duration() >= LastUsePrecision)
         {
+            await using var session = await database.ForApplianceAsync(cancellationToken);
             await session.ExecuteAsync($"update api_tokens set last_used_at = {now}, last_address = {address} where id = {row.Id}", cancellationToken);
             await session.CommitAsync(cancellationToken);
         }

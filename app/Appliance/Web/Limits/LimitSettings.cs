@@ -32,18 +32,18 @@ public sealed record LimitSettings
     /// <summary>Bytes per second below which, after a grace of five seconds, a sender or reader is cut off.</summary>
     public double BytesPerSecond { get; init; } = 240;
 
-    /// <summary>Requests of one address, whoever it is: the outermost bound, before any cookie is looked at.</summary>
+    /// <summary>Requests of one address, whoever it is: the outermost bound, before any cookie is looked at. <c>APPLIANCE_RATE_PER_ADDRESS</c>, per second.</summary>
     public RequestRate PerAddress { get; init; } = new(2000, 200);
 
-    /// <summary>Requests of one address that is signed in to no account.</summary>
+    /// <summary>Requests of one address that is signed in to no account. <c>APPLIANCE_RATE_ANONYMOUS</c>.</summary>
     public RequestRate Anonymous { get; init; } = new(300, 10);
 
-    /// <summary>Requests of one account.</summary>
+    /// <summary>Requests of one account. <c>APPLIANCE_RATE_PER_ACCOUNT</c>.</summary>
     public RequestRate PerAccount { get; init; } = new(1000, 50);
 
     /// <summary>Attempts to sign in, of one address. The delays of an account stand beside this.</summary>
     public RequestRate SignIn { get; init; } = new(30, 0.5);
 
-    /// <summary>Requests of uploads, of one account: each carries a chunk.</summary>
+    /// <summary>Requests of uploads, of one account: each carries a chunk. <c>APPLIANCE_RATE_UPLOADS</c>.</summary>
     public RequestRate Uploads { get; init; } = new(2000, 100);
 }

@@ -16,6 +16,7 @@ export function relative(date, now = new Date()) {
 
 export function refresh(root = document) {
   for (const element of root.querySelectorAll('time[datetime]')) {
+    if (root === document && element.title !== '' && !element.checkVisibility({ contentVisibilityAuto: true })) continue; // thousands of rows out of sight
     const date = new Date(element.dateTime);
     if (Number.isNaN(date.valueOf())) continue;
     const text = 'exact' in element.dataset ? SHORT.format(date) : relative(date);

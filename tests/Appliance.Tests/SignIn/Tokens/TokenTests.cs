@@ -9,6 +9,7 @@ using Appliance.Ledger;
 using Appliance.SignIn.Tokens;
 using Appliance.Tests.Teams;
 using Appliance.Tests.TestServers;
+using Appliance.Tests.Tus;
 using Appliance.Web;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
@@ -231,6 +232,32 @@ public sealed partial class TokenTests(TokenHost host) : IClassFixture<TokenHost
         (await month.GetAsync(Probe)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         (await tokens.RevokeAsync(listed.Reference, new Origin(anna.Id, null), default)).ShouldBeFalse();
         (await host.LedgerAsync("token.revoked")).ShouldContain(e => e.Actor == anna.Id);
+    }
+
+    [Fact]
+    public async Task A_token_that_is_revoked_while_it_sends_brings_nothing_in()
+    {
+        using var anna = await Person.NewAsync(host);
+        var team = await anna.TeamAsync();
+        using var program = ApiClient.With(host, await ApiClient.TokenAsync(host, anna.Id));
+        using var made = await program.SendAsync(TusClient.Request(
+            HttpMethod.Post, $"/api/v1/teams/{team}/uploads", ("Upload-Length", "10"), ("Upload-Metadata", TusClient.Metadata("late"))));
+        made.StatusCode.ShouldBe(HttpStatusCode.Created);
+        var upload = made.Headers.Location!.ToString();
+        var request = TusClient.Request(HttpMethod.Patch, upload, ("Upload-Offset", "0"));
+        var body = new Stalls(new byte[10], 4);
+        body.Headers.ContentType = new MediaTypeHeaderValue("application/offset+octet-stream");
+        request.Content = body;
+        var running = program.SendAsync(request);
+        await body.Stalled;
+
+        var tokens = host.Services.GetRequiredService<ApiTokens>();
+        (await tokens.RevokeAsync((await tokens.ListAsync(anna.Id, default)).Single().Reference, new Origin(anna.Id, null), default)).ShouldBeTrue();
+        body.GoOn();
+        (await running).StatusCode.ShouldBe(HttpStatusCode.Conflict);
+        (await program.SendAsync(TusClient.Request(HttpMethod.Head, upload))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        // The upload itself is still its person's.
+        (await new TusClient(anna, team).OffsetAsync(upload)).ShouldBe(0);
     }
 
     [Fact]

@@ -1,5 +1,5 @@
 // What went wrong with an upload, in words: what happened, what is kept, what to do.
-import { size } from './uploads-text.js';
+import { size } from './text.js';
 
 export function sentence(error, sent) {
   const response = error.originalResponse;
