@@ -96,6 +96,14 @@ public sealed class ObjectStoreOptions
             {
                 yield return $"{name} must name a file that the service can read; it is '{file}'.";
             }
+            else if (file is not null && new FileInfo(file).Length == 0)
+            {
+                yield return $"{name} names '{file}', which is empty.";
+            }
+            else if (file is not null && IsSecret(name) && (File.GetUnixFileMode(file) & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite)) != UnixFileMode.None)
+            {
+                yield return $"{name} names '{file}', which every account of this machine can read. Take that away: chmod o= '{file}'.";
+            }
         }
         if (ClientCertificateFile is null != ClientKeyFile is null)
         {
@@ -119,6 +127,8 @@ public sealed class ObjectStoreOptions
         (nameof(ClientCertificateFile), ClientCertificateFile, false),
         (nameof(ClientKeyFile), ClientKeyFile, false),
     ];
+
+    static bool IsSecret(string name) => name is nameof(AccessKeyFile) or nameof(SecretKeyFile) or nameof(ClientKeyFile);
 
     static bool Readable(string file)
     {

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Appliance.Container;
 using Appliance.Data;
 using Appliance.Files;
 using Appliance.Ledger;
@@ -27,6 +28,9 @@ internal static class CommandLine
                 [] or ["serve"] => await ServeAsync(Settings.FromEnvironment()),
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
                 ["objects", "check"] => await ObjectsCheck.RunAsync(Settings.FromEnvironment()),
+                ["objects", "prepare", var secrets, var certificates, var access] => Prepare(secrets, certificates, access),
+                ["healthy", "web"] => await Healthy.WebAsync(Settings.FromEnvironment()),
+                ["healthy", "objects", var certificate] => await Healthy.ObjectsAsync(certificate),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
                 ["quota", .. var rest] => await QuotaCommand.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 ["ledger", .. var rest] => await LedgerCommands.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
@@ -65,6 +69,12 @@ internal static class CommandLine
         return 0;
     }
 
+    private static int Prepare(string secrets, string certificates, string access)
+    {
+        ObjectServer.Prepare(secrets, certificates, access);
+        return 0;
+    }
+
     /// <summary>The database may be starting beside us.</summary>
     private static async Task WaitForDatabaseAsync(Func<Task> work)
     {
@@ -98,11 +108,15 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise | objects check | quota … | ledger …]
+            Usage: Appliance [serve | migrate | initialise | objects … | quota … | ledger … | healthy …]
               serve          runs the appliance (the default)
               migrate        brings the database's schema up to date, as its owner
               initialise     makes keys and certificates where there are none, and ends
               objects check  lists objects that are missing, damaged or orphaned; ends with 1 where something is lost
+              objects prepare SECRETS CERTIFICATES ACCESS
+                             makes what the image's own S3 server starts with
+              healthy web | healthy objects CERTIFICATE
+                             ends with 0 where that service, on this machine, is ready
               quota          says or changes what a team may store ("quota" alone says how)
               ledger         verifies the ledger, or prints its signed heads ("ledger" alone says how)
             """);

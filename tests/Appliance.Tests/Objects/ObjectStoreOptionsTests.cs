@@ -63,6 +63,19 @@ public sealed class ObjectStoreOptionsTests : IDisposable
         await Should.ThrowAsync<StoreMisconfiguredException>(() => StartAsync(wrong));
     }
 
+    [Theory, Trait("Requirement", "O6")]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.OtherRead)]
+    [InlineData(UnixFileMode.UserRead | UnixFileMode.OtherWrite)]
+    public void A_secret_that_every_account_can_reach_is_refused_and_an_authority_is_not(UnixFileMode mode)
+    {
+        var options = _files.For(new Uri("http://127.0.0.1:1"), "bucket");
+        options.CertificateAuthorityFile = _files.Write("an authority is no secret");
+        File.SetUnixFileMode(options.CertificateAuthorityFile, mode);
+        options.Problems().ShouldBeEmpty();
+        File.SetUnixFileMode(options.SecretKeyFile!, mode);
+        options.Problems().ShouldHaveSingleItem().ShouldContain($"chmod o= '{options.SecretKeyFile}'");
+    }
+
     [Fact, Trait("Requirement", "F8")]
     public void Empty_credentials_are_refused_with_the_name_of_the_file()
     {

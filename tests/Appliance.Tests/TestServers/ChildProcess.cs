@@ -4,7 +4,7 @@ using System.Text;
 namespace Appliance.Tests.TestServers;
 
 /// <summary>Programs that tests start. A server's life hangs on a pipe: when the test process ends, however it ends, so does the server.</summary>
-internal static class ChildProcess
+public static class ChildProcess
 {
     /// <summary>Kept: the collector would close their pipes.</summary>
     private static readonly System.Collections.Concurrent.ConcurrentBag<Process> s_removers = [];

@@ -1,0 +1,48 @@
+# The appliance's own: what listens, who reads what, what gets out (O1, O2, O6, O7)
+# listening SERVICE: address:port of each listening TCP socket, from the kernel, without the container engine's own resolver
+listening() {
+  inside "$1" sh -c 'cat /proc/net/tcp /proc/net/tcp6' | awk '$4 == "0A" {print $2}' | grep -v '^0B00007F:' | sed 's/.*://' | while read -r port; do echo $((16#$port)); done | sort -nu | tr '\n' ' '
+}
+control_sockets() {
+  control "APL sockets" "Listening sockets are exactly the documented ones"
+  expect "web" "$(listening web)" "8443 9464 "
+  expect "database (a Unix socket alone)" "$(listening database)" ""
+  # The object store's port; the stand-in of our tests has more on its loopback, which nobody else reaches.
+  expect "objects, on its network" "$(inside objects sh -c 'cat /proc/net/tcp /proc/net/tcp6' | awk '$4 == "0A" {print $2}' | grep -vE '^0[0-9A-F]00007F:|^0000000000000000FFFF00000100007F:' | sed 's/.*://' | sort -u | while read -r port; do echo $((16#$port)); done | tr '\n' ' ')" "9000 "
+}
+control_strangers() {
+  control "APL files" "No service reads what is another's"
+  expect "web, PostgreSQL's files" "$(inside web sh -c 'ls /var/lib/appliance/database 2>&1 | grep -c "ermission denied"')" 1
+  expect "web, the store's files" "$(inside web sh -c 'ls /var/lib/appliance/objects 2>&1 | grep -c "ermission denied"')" 1
+  expect "database, the keys" "$(inside database sh -c 'ls /var/lib/appliance/web 2>&1 | grep -c "ermission denied"')" 1
+  expect "objects, the keys" "$(inside objects sh -c 'ls /var/lib/appliance/web 2>&1 | grep -c "ermission denied"')" 1
+  expect "database, the store's credential" "$(inside database sh -c 'ls /run/appliance/objects 2>&1 | grep -c "ermission denied"')" 1
+  expect "objects, PostgreSQL's socket" "$(inside objects sh -c 'ls /run/appliance/database/.s.PGSQL.5432 2>&1 | grep -cE "ermission denied|No such file"')" 1
+}
+control_roles() {
+  control "APL roles" "The web application's account is the app's role in the database, and no other"
+  expect "as appliance_app" "$(inside web psql -qtAX -h /run/appliance/database -U appliance_app -d appliance -c 'select 1')" 1
+  local role
+  for role in postgres appliance_owner; do
+    expect "as $role" "$(inside web psql -qtAX -h /run/appliance/database -U "$role" -d appliance -c 'select 1' | grep -c 'authentication failed')" 1
+  done
+}
+control_egress() {
+  control "APL egress" "Nothing gets out"
+  expect "database: interfaces" "$(inside database sh -c 'ls /sys/class/net | tr "\n" " "')" "lo "
+  local network
+  network=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.network=store")
+  expect "objects: its network leads nowhere (internal)" "$(docker network inspect --format '{{.Internal}}' "$network")" true
+  expect "objects: no other network" "$(look objects '{{len .NetworkSettings.Networks}}')" 1
+  network=$(docker network ls --quiet --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.network=edge")
+  expect "web: address translation of its network" "$(docker network inspect --format '{{index .Options "com.docker.network.bridge.enable_ip_masquerade"}}' "$network")" false
+}
+control_secrets() {
+  control "APL secrets" "Secrets are files that only their owner (and whom they are for) reads; none in an environment"
+  local s
+  for s in "${services[@]}"; do
+    expect "$s: environment" "$(inside "$s" sh -c 'tr "\0" "\n" </proc/1/environ | grep -iE "password|secret|token|key" | grep -vcE "_FILE="')" 0
+  done
+  expect "keys: modes" "$(inside web sh -c 'find /var/lib/appliance/web/keys -type f ! -perm 0400 | wc -l')" 0
+  expect "credential: modes" "$(inside web sh -c 'find /run/appliance/objects -type f ! -perm 0440 | wc -l')" 0
+}

@@ -1,0 +1,6 @@
+# Dockle's checkpoints that the sections above do not hold already
+control_dkl_li_0001() { control "DKL-LI-0001" "No account with an empty password"; expect "shadow" "$(docker run --rm --network none --user 0 --entrypoint awk "$image" -F: '$2 == ""' /etc/shadow | wc -l)" 0; }
+control_dkl_li_0002() { control "DKL-LI-0002" "User and group numbers are unique"; expect "passwd and group" "$(docker run --rm --network none --entrypoint sh "$image" -c 'cut -d: -f3 /etc/passwd | sort | uniq -d; cut -d: -f3 /etc/group | sort | uniq -d' | wc -l)" 0; }
+control_dkl_li_0003() { control "DKL-LI-0003" "No leftovers of a package manager's cache"; expect "image" "$(docker run --rm --network none --user 0 --entrypoint sh "$image" -c 'find /var/lib/apt/lists /var/cache/apt -type f 2>/dev/null | wc -l')" 0; }
+control_cis_di_0008() { control "CIS-DI-0008" "Nobody but root may change a program of the image"; expect "writable" "$(docker run --rm --network none --user 0 --entrypoint find "$image" /usr /bin /sbin /etc /lib -xdev ! -user root -o -xdev -perm /0022 ! -type l | wc -l)" 0; }
+control_dkl_di_0006() { control "DKL-DI-0006" "The image is not asked for by the tag latest alone"; note "compose/.env names the version; the test's own image is appliance:latest"; }

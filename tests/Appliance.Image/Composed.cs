@@ -1,0 +1,92 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.RegularExpressions;
+using Appliance.Tests.TestServers;
+
+namespace Appliance.Image;
+
+/// <summary>An appliance of its own, run by compose/compose.yaml as a user would, under another project name and on a free port of loopback. Gone afterwards, volumes too.</summary>
+internal sealed partial class Composed : IAsyncDisposable
+{
+    private readonly string[] _files;
+    private readonly int _port = FreePort();
+
+    private Composed(string[] files) => _files = files;
+
+    public string Project { get; } = $"test-{Guid.NewGuid():N}"[..17];
+
+    public Uri Origin => new($"https://localhost:{_port}");
+
+    /// <summary>First start, until everything is healthy.</summary>
+    public static async Task<Composed> StartAsync(params string[] files)
+    {
+        var composed = new Composed(files);
+        try
+        {
+            await composed.UpAsync();
+            return composed;
+        }
+        catch
+        {
+            await composed.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task UpAsync() => ComposeAsync("up", "--detach", "--wait", "--wait-timeout", "240");
+
+    /// <summary>Containers and networks go, volumes stay: what an upgrade does.</summary>
+    public Task DownAsync() => ComposeAsync("down");
+
+    public Task<string> LogsAsync(string service) => ComposeAsync("logs", "--no-color", "--no-log-prefix", service);
+
+    public async Task<string> ContainerAsync(string service) => (await ComposeAsync("ps", "--all", "--quiet", service)).Trim();
+
+    /// <summary>As a crash: SIGKILL to the container's first process. Docker starts it again by its policy… which it does not after a kill by hand, so we do.</summary>
+    public async Task CrashAsync(string service)
+    {
+        var container = await ContainerAsync(service);
+        var pid = (await ChildProcess.RunAsync("docker", "inspect", "--format", "{{.State.Pid}}", container)).Trim();
+        await ChildProcess.RunAsync("kill", "-KILL", pid);
+    }
+
+    public Task<string> InsideAsync(string service, string script) => ComposeAsync("exec", "-T", service, "sh", "-c", script);
+
+    /// <summary>The set-up link in the web application's log; null where it printed none.</summary>
+    public async Task<Uri?> LinkAsync() => Link().Match(await LogsAsync("web")) is { Success: true } link ? new Uri(link.Value) : null;
+
+    /// <summary>A client that believes this appliance's own authority and nothing else.</summary>
+    public async Task<RemotePerson> PersonAsync()
+    {
+        var pem = await InsideAsync("web", "cat /var/lib/appliance/web/certificates/server.pem");
+        using var own = System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPem(pem);
+        var der = own.RawData;
+        return new RemotePerson(Origin, seen => seen.Der.AsSpan().SequenceEqual(der));
+    }
+
+    public async Task<string> ComposeAsync(params string[] arguments)
+    {
+        var (code, output) = await TryComposeAsync(arguments);
+        return code == 0 ? output : throw new InvalidOperationException($"docker compose {string.Join(' ', arguments)} ended with {code}:\n{output}\n{(await TryComposeAsync("logs", "--tail", "30")).Output}");
+    }
+
+    public Task<(int Code, string Output)> TryComposeAsync(params string[] arguments) => ChildProcess.TryRunAsync(
+        "env",
+        [
+            $"APPLIANCE_PUBLISH=127.0.0.1:{_port}", $"APPLIANCE_ORIGIN=https://localhost:{_port}", $"APPLIANCE_IMAGE={ApplianceImage.Name}",
+            "docker", "compose", "--project-name", Project, "--file", Path.Combine(Repository.Root, "compose/compose.yaml"),
+            .. _files.SelectMany(file => new[] { "--file", file }), .. arguments,
+        ]);
+
+    public async ValueTask DisposeAsync() => await TryComposeAsync("down", "--volumes", "--timeout", "5");
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    [GeneratedRegex(@"https://\S+/set-up/\S+", RegexOptions.None, 5000)]
+    private static partial Regex Link();
+}
