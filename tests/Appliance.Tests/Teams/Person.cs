@@ -105,7 +105,7 @@ public sealed partial class Person : IDisposable
     [GeneratedRegex("""<tr [^>]*data-entry="(?<reference>[a-z2-7]{26})" data-kind="(folder|file)" data-name="(?<name>[^"]*)" """, RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Row();
 
-    [GeneratedRegex("""href="(?<next>[^"]*)" rel="next">""", RegexOptions.ExplicitCapture, 5000)]
+    [GeneratedRegex("""href="(?<next>[^"]*)" rel="next""", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Next();
 
     [GeneratedRegex("""name="offer" value="(?<offer>[a-z2-7]{26})""", RegexOptions.ExplicitCapture, 5000)]
