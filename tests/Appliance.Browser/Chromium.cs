@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Appliance.Tests.TestServers;
+using Appliance.Web;
 using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
@@ -20,7 +21,11 @@ public sealed class Chromium : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Appliance = await ApplianceHost.StartAsync();
+        // All of the tests' people come from one address, and faster than people do.
+        Appliance = await ApplianceHost.StartAsync(settings => settings with
+        {
+            Limits = settings.Limits with { SignIn = new RequestRate(10_000, 100), Anonymous = new RequestRate(10_000, 1000) },
+        });
         _playwright = await Playwright.CreateAsync();
         Browser = await _playwright.Chromium.LaunchAsync(new()
         {

@@ -21,7 +21,7 @@ public sealed class MainJobTests(Chromium chromium)
 
         await person.MakeTeamAsync("Nordlicht Studio");
         await person.Page.ChooseAsync("New folder");
-        await person.Page.GetByLabel("Name").FillAsync("Raw interviews – 東京");
+        await person.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("Raw interviews – 東京");
         await person.Page.ChooseAsync("Create folder");
         await person.Page.GetByRole(AriaRole.Link, new() { Name = "Raw interviews – 東京" }).First.ClickAsync();
 

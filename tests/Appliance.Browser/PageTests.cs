@@ -53,7 +53,7 @@ public sealed class PageTests(Chromium chromium)
         foreach (var folder in new[] { "Cover art", "מוזיקה ורישיונות" })
         {
             await page.GotoAsync(files.Replace("/files", "/new-folder", StringComparison.Ordinal));
-            await page.GetByLabel("Name").FillAsync(folder);
+            await page.GetByLabel("Name", new() { Exact = true }).FillAsync(folder);
             await page.ChooseAsync("Create folder");
         }
         await page.Locator("[data-upload-input]").SetInputFilesAsync(new[]
@@ -140,7 +140,7 @@ public sealed class PageTests(Chromium chromium)
         }));
         await plain.Page.GotoAsync(person.Page.Url);
         await plain.Page.GetByRole(AriaRole.Link, new() { Name = "New folder" }).ClickAsync();
-        await plain.Page.GetByLabel("Name").FillAsync("By hand");
+        await plain.Page.GetByLabel("Name", new() { Exact = true }).FillAsync("By hand");
         await plain.Page.ChooseAsync("Create folder");
         await plain.Page.GetByRole(AriaRole.Link, new() { Name = "Upload" }).ClickAsync();
         await plain.Page.GetByLabel("Files", new() { Exact = true }).SetInputFilesAsync(new FilePayload { Name = "plain.txt", MimeType = "text/plain", Buffer = "hello"u8.ToArray() });
