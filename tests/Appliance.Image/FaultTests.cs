@@ -115,6 +115,23 @@ public sealed class FaultTests : IDisposable
         }
     }
 
+    /// <summary>arm64 cannot be run here: what can be seen is that the Dockerfile and what it copies name one architecture nowhere but where they choose between the two.</summary>
+    [Fact, Trait("Requirement", "O9")]
+    public async Task Nothing_in_the_Dockerfile_is_for_one_architecture_alone()
+    {
+        string[] files = [Path.Combine(Repository.Root, "Dockerfile"), Path.Combine(Repository.Root, "compose/compose.yaml"), .. Directory.GetFiles(Path.Combine(Repository.Root, "image/libexec"))];
+        foreach (var file in files)
+        {
+            foreach (var line in (await File.ReadAllLinesAsync(file)).Where(line => !line.StartsWith('#')))
+            {
+                var (intel, arm) = (Names(line, "amd64", "x86_64", "x86-64", "linux-x64"), Names(line, "arm64", "aarch64", "linux-arm64"));
+                intel.ShouldBe(arm, $"{file}: {line}");
+            }
+        }
+
+        static bool Names(string line, params string[] words) => words.Any(word => line.Contains(word, StringComparison.OrdinalIgnoreCase));
+    }
+
     [Fact, Trait("Requirement", "O9")]
     public async Task Without_a_command_it_says_what_it_can_be()
     {

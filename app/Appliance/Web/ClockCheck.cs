@@ -21,6 +21,6 @@ internal static class ClockCheck
         var now = time.GetUtcNow();
         return newest - now <= s_tolerance ? null : string.Create(CultureInfo.InvariantCulture,
             $"This machine's clock says {now:yyyy-MM-dd HH:mm} UTC, but the ledger was last signed at {newest:yyyy-MM-dd HH:mm} UTC. One of the two was wrong: set the clock (NTP) and " +
-            "start again. Until then people may have to sign in anew; nothing that is stored is touched.");
+            $"start again. Until then people may have to sign in anew; nothing that is stored is touched.");
     }
 }
