@@ -19,11 +19,12 @@ create or replace function app_search(words text[], most integer)
         team uuid := app_team();
         first text := words[1];
         past text := first || U&'\+10FFFF';
-        patterns text[] := (select array_agg('%' || replace(replace(replace(w, '\', '\\'), '%', '\%'), '_', '\_') || '%' order by char_length(w) desc, w) from unnest(words) w);
         longest integer := (select max(char_length(w)) from unnest(words) w);
-        -- The two words whose trigrams say most; one of one or two letters has none.
-        one text := patterns[1];
-        two text := case when char_length(patterns[2]) >= 5 then patterns[2] else '%' end;
+        patterns text[] := (select array_agg('%' || replace(replace(replace(w, '\', '\\'), '%', '\%'), '_', '\_') || '%') from unnest(words) w);
+        -- The trigram index can look for those that have three letters or digits in a row, and the longest say most.
+        indexed text[] := (select array_agg(p order by char_length(p) desc, p) from unnest(patterns) p where p ~ '[[:alnum:]]{3}');
+        one text := indexed[1];
+        two text := coalesce(indexed[2], '%');
         gone uuid[];
         begins uuid[];
         others uuid[];
@@ -73,7 +74,7 @@ create or replace function app_search(words text[], most integer)
                    count(*) filter (where e.name_key like all (patterns) and (e.parent_id is null or e.parent_id <> all (gone))) as words
                 into sampled
                 from (select e.name_key, e.parent_id from entries e where e.team_id = team and e.deleted_at is null order by e.reference limit 1000) e;
-            if sampled.trigrams < 10 then
+            if one is not null and sampled.trigrams < 10 then
                 -- Few: all of them, by trigram.
                 begins := array(
                     with matching as materialized (
