@@ -17,7 +17,7 @@ RUN set -eu; \
     case "${TARGETARCH:-$(dpkg --print-architecture)}" in amd64) rid=linux-x64 ;; arm64) rid=linux-arm64 ;; *) echo "no such architecture" >&2; exit 1 ;; esac; \
     dotnet restore app/Appliance/Appliance.csproj --locked-mode; \
     dotnet publish app/Appliance/Appliance.csproj --configuration Release --runtime "$rid" --self-contained \
-      -p:RestoreLockedMode=false -p:PublishReadyToRun=true -p:DebugType=none -p:GenerateDocumentationFile=false --output /out; \
+      -p:RestoreLockedMode=false -p:PublishReadyToRun=true -p:DebugType=none -p:GenerateDocumentationFile=false -p:RunAnalyzers=false --output /out; \
     cp app/Appliance.Data/roles.sql /out/
 
 FROM $BASE_IMAGE
