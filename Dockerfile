@@ -45,6 +45,8 @@ RUN set -eu; \
     for run in /run/appliance /var/lib/appliance/run; do \
       install -d -m 0755 $run; install -d -m 0711 -o 10002 -g 10002 $run/database; install -d -m 2750 -o 10003 -g 10010 $run/objects; \
     done; \
+    # Where a container of compose/blue-green.yaml lays the authority's certificate for the proxy.
+    install -d -m 0755 -o 10001 -g 10001 /run/appliance/authority; \
     # The one-container shape's supervisors, each under its service's account.
     for name in web:10001 database:10002 objects:10003; do install -d -m 0700 -o "${name#*:}" -g "${name#*:}" "/var/lib/appliance/run/${name%:*}-supervisor"; done; \
     chown root:root /etc/pgbackrest.conf; chmod 0644 /etc/pgbackrest.conf; \
