@@ -31,23 +31,14 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
     public void Ensure()
     {
         Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-<<<<<<< HEAD
         using var turn = WaitForTurn();
-        if (!File.Exists(AuthorityFile) || !File.Exists(AuthorityKeyFile))
-        {
-            MakeAuthority();
-        }
-        using var authority = X509Certificate2.CreateFromPemFile(AuthorityFile, AuthorityKeyFile);
-=======
         using var authority = LoadAuthority() ?? MakeAuthority();
->>>>>>> image
         if (!IsGood(authority))
         {
             Issue(authority);
         }
     }
 
-<<<<<<< HEAD
     /// <summary>Two replicas on one volume make or renew one after the other: the second finds what the first made.</summary>
     private FileStream WaitForTurn()
     {
@@ -64,8 +55,6 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
         }
     }
 
-    private void MakeAuthority()
-=======
     /// <summary>
     /// The authority, where it is of use: a first start under a clock that was wrong can have left one that ended long ago, and one that was cut off a pair
     /// that does not match.
@@ -92,7 +81,6 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
     }
 
     private X509Certificate2 MakeAuthority()
->>>>>>> image
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         // The number tells two appliances' authorities apart in a browser's list.
