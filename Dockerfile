@@ -48,8 +48,6 @@ RUN set -eu; \
     for run in /run/appliance /var/lib/appliance/run; do \
       install -d -m 0755 $run; install -d -m 0711 -o 10002 -g 10002 $run/database; install -d -m 2750 -o 10003 -g 10010 $run/objects; \
     done; \
-    # Where a container of compose/blue-green.yaml lays the authority's certificate for the proxy.
-    install -d -m 0755 -o 10001 -g 10001 /run/appliance/authority; \
     # The one-container shape's supervisors, each under its service's account.
     for name in web:10001 database:10002 objects:10003; do install -d -m 0700 -o "${name#*:}" -g "${name#*:}" "/var/lib/appliance/run/${name%:*}-supervisor"; done; \
     chown root:root /etc/pgbackrest.conf; chmod 0644 /etc/pgbackrest.conf; \
@@ -65,7 +63,8 @@ COPY --from=build /out /usr/lib/appliance
 COPY image/libexec /usr/libexec/appliance
 COPY LICENSE /usr/share/doc/appliance/copyright
 # What it takes, uncompressed. The goal is 450 MB; a test holds it to that.
-RUN chmod 0755 /usr/libexec/appliance/* && \
+# The folder is where a container of compose/blue-green.yaml lays the authority's certificate for the proxy.
+RUN install -d -m 0755 -o 10001 -g 10001 /run/appliance/authority && chmod 0755 /usr/libexec/appliance/* && \
     du -xsk /usr/lib/appliance /usr/lib/postgresql /usr/bin/minio /usr/lib/*-linux-gnu* /usr/share 2>/dev/null | sort -n | awk '{ printf "%8.1f MB  %s\n", $1 * 1.024 / 1000, $2 }' && \
     du -xsk / 2>/dev/null | awk '{ printf "%8.1f MB  the whole image\n", $1 * 1.024 / 1000 }'
 ARG VERSION=0.1.0
