@@ -39,8 +39,6 @@ public sealed record DatabaseOptions
         Username = Role,
         SslMode = Tls is null ? SslMode.Disable : SslMode.VerifyFull,
         GssEncryptionMode = GssEncryptionMode.Disable,
-        // Whatever a server asks for, it is told no secret: there is none, and what lies in an environment or home folder is not looked for.
-        RequireAuth = "none",
         ApplicationName = "appliance",
         MaxPoolSize = MaxConnections,
         Timeout = 5,
