@@ -115,7 +115,7 @@ internal sealed class SettingsReader
         {
             return null;
         }
-        _problems.AddRange(files.Where(f => f.File is null).Select(f => $"{f.Name} is missing: the three files of the database's TLS go together."));
+        _problems.AddRange(files.Where(f => f.File is null).Select(f => $"{f.Name} is missing: APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE go together."));
         if (files.Any(f => f.File is null))
         {
             return null;
@@ -133,7 +133,8 @@ internal sealed class SettingsReader
         var parts = Text(name)?.Split(',', Most + 1, StringSplitOptions.TrimEntries) ?? [];
         foreach (var part in parts)
         {
-            if (IPNetwork.TryParse(part, out var network))
+            // The base address as it is written: the runtime would take 10.0.0.1/24 for the whole of 10.0.0.0/24.
+            if (IPNetwork.TryParse(part, out var network) && IPAddress.TryParse(part.Split('/')[0], out var first) && first.Equals(network.BaseAddress))
             {
                 networks.Add(network);
             }
