@@ -62,8 +62,9 @@ COPY --from=object-store /usr/bin/minio /usr/bin/minio
 COPY --from=build /out /usr/lib/appliance
 COPY image/libexec /usr/libexec/appliance
 COPY LICENSE /usr/share/doc/appliance/copyright
+# The folder is where a container of compose/blue-green.yaml lays the authority's certificate for the proxy.
 # What it takes, uncompressed. The goal is 450 MB; a test holds it to that.
-RUN chmod 0755 /usr/libexec/appliance/* && \
+RUN install -d -m 0755 -o 10001 -g 10001 /run/appliance/authority && chmod 0755 /usr/libexec/appliance/* && \
     du -xsk /usr/lib/appliance /usr/lib/postgresql /usr/bin/minio /usr/lib/*-linux-gnu* /usr/share 2>/dev/null | sort -n | awk '{ printf "%8.1f MB  %s\n", $1 * 1.024 / 1000, $2 }' && \
     du -xsk / 2>/dev/null | awk '{ printf "%8.1f MB  the whole image\n", $1 * 1.024 / 1000 }'
 ARG VERSION=0.1.0

@@ -17,9 +17,15 @@ internal sealed partial class Composed : IAsyncDisposable
 
     private Composed(string[] files) => _files = files;
 
+    /// <summary>What compose/.env would say besides.</summary>
+    public Dictionary<string, string> Variables { get; } = new(StringComparer.Ordinal);
+
     public string Project { get; } = $"test-{Guid.NewGuid():N}"[..17];
 
     public Uri Origin => new($"https://localhost:{_port}");
+
+    /// <summary>One of the files in compose.</summary>
+    public static string Example(string name) => Path.Combine(Repository.Root, "compose", name);
 
     /// <summary>Nothing runs yet.</summary>
     public static Composed Prepare(params string[] files) => new(files);
@@ -111,6 +117,7 @@ internal sealed partial class Composed : IAsyncDisposable
         "env",
         [
             $"APPLIANCE_PUBLISH=127.0.0.1:{_port}", $"APPLIANCE_ORIGIN=https://localhost:{_port}", $"APPLIANCE_IMAGE={_image}",
+            .. Variables.Select(variable => $"{variable.Key}={variable.Value}"),
             "docker", "compose", "--project-name", Project, "--file", Path.Combine(Repository.Root, "compose/compose.yaml"),
             .. _files.SelectMany(file => new[] { "--file", file }), .. arguments,
         ]);
