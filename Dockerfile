@@ -19,8 +19,10 @@ RUN set -eu; \
     dotnet publish app/Appliance/Appliance.csproj --configuration Release --runtime "$rid" --self-contained \
       -p:RestoreLockedMode=false -p:PublishReadyToRun=true -p:DebugType=none -p:GenerateDocumentationFile=false --output /out; \
     cp app/Appliance.Data/roles.sql /out/
+COPY tools/Appliance.Sbom tools/Appliance.Sbom
+RUN dotnet publish tools/Appliance.Sbom --configuration Release -p:RestoreLockedMode=true -p:GenerateDocumentationFile=false --output /sbom
 
-FROM $BASE_IMAGE
+FROM $BASE_IMAGE AS debian
 # postgresql-17  the database · pgbackrest  its backups · s6  the supervisor of the one-container shape · libargon2-1  hashes passwords
 # ca-certificates  whom to believe when the operator configures an outside S3, mail or identity server
 RUN set -eu; \
@@ -50,11 +52,25 @@ RUN set -eu; \
     chown root:root /etc/pgbackrest.conf; chmod 0644 /etc/pgbackrest.conf; \
     dpkg --purge --force-depends --force-remove-essential perl-base >/dev/null 2>&1; \
     # Nothing is installed after this, nothing runs with another's rights, and nothing is left that was only needed to install.
-    rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/doc/* /usr/share/man /usr/share/locale /var/lib/postgresql /etc/postgresql \
+    rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/man /usr/share/locale /var/lib/postgresql /etc/postgresql \
       /usr/lib/postgresql/17/lib/bitcode /usr/bin/apt* /usr/lib/apt /etc/apt; \
+    find /usr/share/doc -type f ! -name copyright -delete; find /usr/share/doc -type d -empty -delete; \
     find / -xdev -perm /6000 -type f -exec chmod a-s {} +
+
+# What is in the image, and under which licences (CycloneDX): from dpkg, what was published, the lock files, the vendored files and the store's program.
+FROM build AS inventory
+ARG OBJECT_STORE_IMAGE
+ARG VERSION=0.1.0
+COPY --from=object-store /usr/bin/minio /store/minio
+COPY --from=debian /var/lib/dpkg/status /debian/var/lib/dpkg/status
+COPY --from=debian /usr/share/doc /debian/usr/share/doc
+RUN dotnet /sbom/Appliance.Sbom.dll /inventory --version "$VERSION" --debian /debian --deps /out/Appliance.deps.json --packages /root/.nuget/packages --locks app \
+      --app app/Appliance --store /store/minio --store-image "$OBJECT_STORE_IMAGE"
+
+FROM debian
 COPY --from=object-store /usr/bin/minio /usr/bin/minio
 COPY --from=build /out /usr/lib/appliance
+COPY --from=inventory /inventory /usr/share/appliance
 COPY image/libexec /usr/libexec/appliance
 RUN chmod 0755 /usr/libexec/appliance/* && du -xsk /usr/lib/appliance /usr/lib/postgresql /usr/bin/minio /usr/lib/x86_64-linux-gnu /usr/lib/aarch64-linux-gnu /usr/share /usr/lib/llvm* 2>/dev/null | sort -n; du -xsk /
 ARG VERSION=0.1.0
@@ -63,7 +79,8 @@ LABEL org.opencontainers.image.title="Appliance" \
       org.opencontainers.image.description="A private place for an organisation's files and media" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
-      org.opencontainers.image.licenses="see /usr/share/appliance/licences"
+      org.opencontainers.image.licenses="see /usr/share/appliance/licences" \
+      appliance.sbom="/usr/share/appliance/sbom.cdx.json"
 ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin DOTNET_EnableDiagnostics=0 APPLIANCE_DATA=/var/lib/appliance/web
 USER 10001:10001
 EXPOSE 8443
