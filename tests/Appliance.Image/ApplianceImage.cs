@@ -9,7 +9,8 @@ namespace Appliance.Image;
 /// </summary>
 public sealed class ApplianceImage : IAsyncLifetime
 {
-    public const string Name = "appliance:latest";
+    /// <summary>The tag that the tests build and run; <c>APPLIANCE_TEST_IMAGE</c> names another, where several people test on one engine.</summary>
+    public static string Name { get; } = Environment.GetEnvironmentVariable("APPLIANCE_TEST_IMAGE") is { Length: > 0 } name ? name : "appliance:test";
 
     private int? _engine;
 
