@@ -98,4 +98,4 @@ EXPOSE 8443
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/libexec/appliance/entry"]
 CMD ["help"]
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["/usr/libexec/appliance/healthy"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=180s --retries=3 CMD ["/usr/libexec/appliance/healthy"]

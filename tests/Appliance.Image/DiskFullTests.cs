@@ -8,7 +8,7 @@ using Xunit.Abstractions;
 namespace Appliance.Image;
 
 /// <summary>A volume that is full to the last block: said to the person and to the operator, and over when there is room again.</summary>
-[Collection(nameof(ImageCollection))]
+[Collection(nameof(ContainerCollection))]
 public sealed class DiskFullTests(ITestOutputHelper output)
 {
     [Fact, Trait("Requirement", "F10")]
@@ -20,8 +20,10 @@ public sealed class DiskFullTests(ITestOutputHelper output)
         var file = Path.Combine(folder.FullName, "small.yaml");
         await File.WriteAllTextAsync(file, $$"""
             volumes:
-              database: {driver_opts: {type: none, o: bind, device: {{database.Data}}}}
-              objects: {driver_opts: {type: none, o: bind, device: {{objects.Data}}}}
+              database:
+                driver_opts: {type: none, o: bind, device: "{{database.Data}}"}
+              objects:
+                driver_opts: {type: none, o: bind, device: "{{objects.Data}}"}
             """);
         try
         {

@@ -6,7 +6,7 @@ using Xunit;
 namespace Appliance.Image;
 
 /// <summary>What is wrong with a volume, a secret or an account is said in a sentence that names it and the fix; nothing half-made stays behind.</summary>
-[Collection(nameof(ImageCollection))]
+[Collection(nameof(ContainerCollection))]
 public sealed class FaultTests : IDisposable
 {
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("fault");

@@ -11,7 +11,7 @@ namespace Appliance.Image;
 /// Each service on its own, so that many first starts fit into minutes; all of the half-made states of one volume are met, because killing goes on
 /// into the start that mends the one before.
 /// </summary>
-[Collection(nameof(ImageCollection))]
+[Collection(nameof(ContainerCollection))]
 public sealed class InterruptedStartTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Appliances = 4;

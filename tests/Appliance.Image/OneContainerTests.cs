@@ -5,7 +5,7 @@ using Xunit;
 namespace Appliance.Image;
 
 /// <summary>The one-container shape: s6 as process 1, three services, each under its own account.</summary>
-[Collection(nameof(ImageCollection))]
+[Collection(nameof(ContainerCollection))]
 public sealed class OneContainerTests : IAsyncLifetime
 {
     private readonly string _name = $"test-{Guid.NewGuid():N}"[..17];
