@@ -39,6 +39,23 @@ control_egress() {
   [ -n "$network" ] || { note "web is on a network that leads out, to a service elsewhere: the host's firewall decides"; return; }
   has web && expect "web: address translation of its network" "$(docker network inspect --format '{{index .Options "com.docker.network.bridge.enable_ip_masquerade"}}' "$network")" false
 }
+control_tried_egress() {
+  control "APL tried" "Nothing gets out: tried from within"
+  # EGRESS_TO names other addresses to try. That the store answers the web application shows that trying works.
+  expect "web to the store" "$(inside web timeout 5 bash -c 'exec 3<>/dev/tcp/objects/9000 && echo made' | tail -1)" made
+  local service address
+  for service in web objects; do
+    for address in ${EGRESS_TO:-1.1.1.1:443 8.8.8.8:53}; do
+      expect "$service to $address" "$(inside "$service" timeout 3 bash -c "exec 3<>/dev/tcp/${address%:*}/${address##*:} && echo made" 2>/dev/null | grep -c made)" 0
+    done
+  done
+  expect "database to anything" "$(inside database timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/1 && echo made' 2>&1 | grep -cE 'made|refused')" 0
+}
+control_firewall() {
+  control "APL firewall" "The host's rules for the two bridges"
+  local said
+  if said=$(PROJECT=$project nftables/firewall check 2>&1); then pass "$said"; else note "not loaded: from the web application's container the host's own ports can be reached. hardening/nftables/firewall load"; fi
+}
 control_secrets() {
   control "APL secrets" "Secrets are files that only their owner (and whom they are for) reads; none in an environment"
   local s
