@@ -7,6 +7,9 @@ namespace Appliance.Data;
 public sealed class DatabaseUnavailableException(Exception inner)
     : Exception("The database cannot be reached right now.", inner);
 
+/// <summary>The answer to a commit was lost: it may have happened or not. What the rows refer to must be left alone.</summary>
+public sealed class InDoubtException(Exception inner) : Exception("Nobody can know whether the change was committed.", inner);
+
 /// <summary>A row with this key exists already. <see cref="Constraint"/> is the database's name of the rule.</summary>
 public sealed class DuplicateException(string constraint, Exception inner)
     : Exception($"A row that must be unique exists already ({constraint}).", inner)
@@ -45,6 +48,8 @@ public static class DatabaseErrors
                 => new DatabaseUnavailableException(e),
             _ => null,
         },
+        // To whoever asks it is the same: come back, and look what is there.
+        InDoubtException => new DatabaseUnavailableException(exception),
         DatabaseUnavailableException or DuplicateException or ForbiddenByDatabaseException or ConcurrentChangeException => exception,
         NpgsqlException => new DatabaseUnavailableException(exception),
         _ => null,

@@ -8,3 +8,6 @@ internal sealed class Files : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0030_file_life")]
 internal sealed class FileLife : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0040_one_flight")]
+internal sealed class OneFlight : SqlMigration;
