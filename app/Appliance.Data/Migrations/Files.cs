@@ -11,3 +11,9 @@ internal sealed class FileLife : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0040_one_flight")]
 internal sealed class OneFlight : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0050_search")]
+internal sealed class BoundedSearch : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0051_entries_upkeep")]
+internal sealed class EntriesUpkeep : SqlMigration;
