@@ -17,6 +17,9 @@ public sealed class DatabaseRefusedException(Exception inner) : DatabaseUnavaila
     private static string Said(Exception error) => error is PostgresException refused ? refused.MessageText : error.InnerException is { } inner ? Said(inner) : error.Message;
 }
 
+/// <summary>The answer to a commit was lost: it may have happened or not. What the rows refer to must be left alone.</summary>
+public sealed class InDoubtException(Exception inner) : Exception("Nobody can know whether the change was committed.", inner);
+
 /// <summary>A row with this key exists already. <see cref="Constraint"/> is the database's name of the rule.</summary>
 public sealed class DuplicateException(string constraint, Exception inner)
     : Exception($"A row that must be unique exists already ({constraint}).", inner)
@@ -56,6 +59,8 @@ public static class DatabaseErrors
                 => new DatabaseUnavailableException(e),
             _ => null,
         },
+        // To whoever asks it is the same: come back, and look what is there.
+        InDoubtException => new DatabaseUnavailableException(exception),
         DatabaseUnavailableException or DuplicateException or ForbiddenByDatabaseException or ConcurrentChangeException => exception,
         NpgsqlException { InnerException: AuthenticationException } => new DatabaseRefusedException(exception),
         NpgsqlException => new DatabaseUnavailableException(exception),

@@ -27,8 +27,7 @@ control_5_7() {
   local service allowed
   for service in "${services[@]}"; do
     case $service in web) allowed=Appliance ;; database) allowed='postgres:?|pg_isready|Appliance' ;; proxy) allowed=haproxy ;; objects) allowed="minio|Appliance${OBJECTS_PROCESSES:+|$OBJECTS_PROCESSES}" ;; esac
-    expect "$service: strangers" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk -v ok="^(.*/)?($allowed)$" '$2 ~ ok || /libexec\/appliance\/healthy/ {next} {print $2}' | sort -u | tr '
-' ' ')" ""
+    expect "$service: strangers" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk -v ok="^(.*/)?($allowed)$" '$2 ~ ok || /libexec\/appliance\/healthy/ {next} {print $2}' | sort -u | tr '\n' ' ')" ""
   done
 }
 control_5_8() {
@@ -66,9 +65,7 @@ control_5_22() {
     expect "$s (Seccomp of process 1)" "$(inside "$s" sh -c 'sed -n "s/^Seccomp:[[:space:]]*//p" /proc/1/status')" 2
     own=seccomp/$s.json
     [ "$s" != objects ] || own=${APPLIANCE_OBJECTS_SECCOMP:-$own}
-    if [ "$(look "$s" '{{range .HostConfig.SecurityOpt}}{{println .}}{{end}}' | sed -n 's/^seccomp=//p' | tr -d ' 
-')" = "$(tr -d ' 
-' <"$own")" ]; then pass "$s: $own"; else fail "$s: not $own"; fi
+    if [ "$(look "$s" '{{range .HostConfig.SecurityOpt}}{{println .}}{{end}}' | sed -n 's/^seccomp=//p' | tr -d ' \n')" = "$(tr -d ' \n' <"$own")" ]; then pass "$s: $own"; else fail "$s: not $own"; fi
   done
 }
 control_5_23() { control "CIS 5.23" "No docker exec with more rights (5.23, 5.24)"; note "what people type, which no container shows: use --user as the service's, never --privileged or --user 0; auditd's rule for the docker command shows who did"; }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Appliance.Data;
+using Appliance.Vault;
 
 namespace Appliance.Ledger;
 
@@ -28,13 +29,13 @@ public static class LedgerAppend
         session.Append(ApplianceTree, happened, origin);
 
     /// <summary>
-    /// As <see cref="Record"/>, for a statement that writes the row itself, together with what it tells of: it must be inserted in this session as it is.
+    /// As <see cref="Record"/>, for a statement that writes the row itself, together with what it tells of: it must be inserted as it is, and
+    /// <see cref="Nudge"/> is to be called once it is committed.
     /// </summary>
-    internal static LedgerEntry Prepare(this TeamSession session, LedgerEvent happened, Origin origin)
-    {
-        session.AfterCommit(Nudge);
-        return Entry(session.TeamOrThrow.Value, happened, origin);
-    }
+    internal static LedgerEntry Prepare(TeamId team, LedgerEvent happened, Origin origin) => Entry(team.Value, happened, origin);
+
+    /// <summary>Tells the sealer that there is something to seal.</summary>
+    internal static void Nudge() => Committed?.Invoke(null, EventArgs.Empty);
 
     private static void Append(this TeamSession session, Guid tree, LedgerEvent happened, Origin origin)
     {
@@ -59,8 +60,6 @@ public static class LedgerAppend
                 : JsonSerializer.Serialize(new SortedDictionary<string, string?>(happened.Details.ToDictionary(), StringComparer.Ordinal)),
         };
     }
-
-    private static void Nudge() => Committed?.Invoke(null, EventArgs.Empty);
 
     /// <summary>
     /// A UUIDv7 that is greater than each one before it in this process (RFC 9562 section 6.2, method 3: the 12 bits after the

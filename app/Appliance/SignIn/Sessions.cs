@@ -135,14 +135,20 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     /// </summary>
     internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] tokenHash, HttpContext http, CancellationToken cancellationToken)
     {
-        var found = await database.ReadAsync(
+        var (along, now) = (AlongRead.For(http), clock.GetUtcNow());
+        var found = await database.ReadWithAsync(
             $"""
-            select s.id, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.locked_at, s.stepped_up_at, u.username, u.owner, u.password_changed_at
+            select s.id, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.locked_at, s.stepped_up_at, u.username, u.owner, u.password_changed_at,
+                   set_config('app.person', case when s.locked_at is null and s.expires_at > {now} and s.created_at <= {now + ClockTolerance}
+                       and s.last_seen_at <= {now + ClockTolerance} and s.last_seen_at > {now - settings.IdleLock} then s.user_id::text else '' end, true)
             from sessions s join users u on u.id = s.user_id where s.token_hash = {tokenHash}
             """,
-            r => new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9)),
-            cancellationToken);
-        var now = clock.GetUtcNow();
+            r =>
+            {
+                along?.ReadAs(r.Text(10));
+                return new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9));
+            }, along, cancellationToken);
+        now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now))
         {
             return null;

@@ -61,6 +61,7 @@ public static class WebServices
         services.AddApiDescription();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
+        services.AddHostedService<IdleMemory>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<ApplianceMetrics>();
         services.AddSingleton<MetricsCollector>();

@@ -40,7 +40,7 @@ public static class PreviewEndpoints
 
     public static void MapPreviews(this IEndpointRouteBuilder app)
     {
-        app.MapMethods("/teams/{team}/files/{entry}/preview", [HttpMethods.Get, HttpMethods.Head], ShowAsync).RequireAuthorization(Access.SignedIn).ExcludeFromDescription();
+        app.MapMethods("/teams/{team}/files/{entry}/preview", [HttpMethods.Get, HttpMethods.Head], ShowAsync).RequireAuthorization(Access.SignedIn).WithMetadata(ContentResponse.Along).ExcludeFromDescription();
         app.MapMethods(PdfViewer, [HttpMethods.Get, HttpMethods.Head], Viewer).RequireAuthorization(Access.SignedIn).ExcludeFromDescription();
     }
 

@@ -76,6 +76,8 @@ public static class Listeners
         kestrel.KeepAliveTimeout = limits.KeepAlive;
         kestrel.MinRequestBodyDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
         kestrel.MinResponseDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
+        // What waits for a slow client, per connection: enough that encrypting the next piece never waits for the socket to take this one.
+        kestrel.MaxResponseBufferSize = 512 << 10;
         kestrel.MaxConcurrentUpgradedConnections = 0; // nothing here speaks anything but HTTP
         kestrel.Http2.MaxStreamsPerConnection = 100;
         kestrel.Http2.MaxRequestHeaderFieldSize = limits.HeaderBytes;
