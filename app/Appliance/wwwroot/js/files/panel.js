@@ -4,6 +4,7 @@ import { fetchPage, onPage, root, team } from './page.js';
 import { all, find, panelAddress } from './rows.js';
 import { focus } from './select.js';
 import { showPreview } from './preview.js';
+import { panel as comingPanel, waiting } from './skeleton.js';
 import { refresh as refreshTimes } from '../time.js';
 import { toast } from '../toast.js';
 
@@ -18,12 +19,14 @@ onPage(() => {
 
 export async function showPanel(reference, { push = true, version = null } = {}) {
   const turn = ++latest;
-  root().setAttribute('aria-busy', 'true');
+  const open = panel();
+  const done = waiting(root(), () => comingPanel(root(), open));
   try {
     const { page } = await fetchPage(`/teams/${team()}/files/${reference}/details${version ? `?version=${version}` : ''}`);
     if (turn !== latest) return; // another one was asked for meanwhile
     const fresh = page.querySelector('[data-panel]');
     if (!fresh) throw new Error('It is not there any more.');
+    done();
     put(document.adoptNode(fresh), push);
     if (push) {
       const address = new URL(panelAddress(reference), location.href);
@@ -34,7 +37,7 @@ export async function showPanel(reference, { push = true, version = null } = {})
   } catch (error) {
     if (turn === latest) toast(error.message === 'no connection' ? 'There is no connection to the appliance.' : 'It is not there any more.', { kind: 'danger' });
   } finally {
-    root()?.removeAttribute('aria-busy');
+    done();
   }
 }
 
