@@ -12,6 +12,7 @@ const panel = () => document.querySelector('main [data-panel]');
 export const panelEntry = () => panel()?.dataset.panel ?? null;
 export const panelIsOpen = () => root() !== null && panel() !== null;
 let latest = 0;
+let stopWaiting = () => {}; // for the one that was asked for before
 
 onPage(() => {
   if (panel()) ready(panel());
@@ -20,7 +21,9 @@ onPage(() => {
 export async function showPanel(reference, { push = true, version = null } = {}) {
   const turn = ++latest;
   const open = panel();
+  stopWaiting();
   const done = waiting(root(), () => comingPanel(root(), open));
+  stopWaiting = done;
   try {
     const { page } = await fetchPage(`/teams/${team()}/files/${reference}/details${version ? `?version=${version}` : ''}`);
     if (turn !== latest) return; // another one was asked for meanwhile
@@ -37,7 +40,7 @@ export async function showPanel(reference, { push = true, version = null } = {})
   } catch (error) {
     if (turn === latest) toast(error.message === 'no connection' ? 'There is no connection to the appliance.' : 'It is not there any more.', { kind: 'danger' });
   } finally {
-    done();
+    if (turn === latest) done();
   }
 }
 
@@ -69,6 +72,7 @@ export function closePanel({ push = true } = {}) {
   const row = find(open.dataset.panel);
   const hadFocus = open.contains(document.activeElement) || document.activeElement === document.body;
   latest += 1;
+  stopWaiting();
   open.remove();
   document.querySelector('main').classList.remove('with-panel');
   row?.removeAttribute('aria-current');
