@@ -178,7 +178,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     internal async Task<bool> IsAliveAsync(Guid id, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
-        return await database.ReadAsync($"select 1 from sessions where id = {id} and expires_at > {now}", row => true, cancellationToken) is [_];
+        return await database.ReadAsync($"select 1 from sessions where id = {id} and expires_at > {now}", _ => true, cancellationToken) is [_];
     }
 
     /// <summary>
