@@ -20,7 +20,7 @@ public sealed class FilesViewTests(Chromium chromium)
         var asked = new List<string>();
         page.Request += (_, request) =>
         {
-            if (request.Url.Contains("/preview", StringComparison.Ordinal))
+            if (new Uri(request.Url).AbsolutePath.EndsWith("/preview", StringComparison.Ordinal))
             {
                 asked.Add(request.Url);
             }
