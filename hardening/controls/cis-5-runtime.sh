@@ -9,24 +9,25 @@ control_5_1() {
 control_5_3() { each "CIS 5.3" "Every capability is dropped, none is added" '{{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}}' '[ALL] []'; }
 control_5_4() { each "CIS 5.4" "Not privileged" '{{.HostConfig.Privileged}}' false; }
 control_5_5() {
-  control "CIS 5.5" "Nothing of the host is mounted: named volumes and memory only"
+  control "CIS 5.5" "Nothing of the host is mounted but what the operator gives to be read: secrets, a certificate, a configuration"
   local service
-  for service in "${services[@]}"; do expect "$service" "$(look "$service" '{{range .Mounts}}{{if eq .Type "bind"}}{{.Source}} {{end}}{{end}}')" ""; done
+  for service in "${services[@]}"; do
+    expect "$service" "$(look "$service" '{{range .Mounts}}{{if eq .Type "bind"}}{{.Source}}>{{.Destination}}:{{.RW}}{{"\n"}}{{end}}{{end}}' | grep -vE '^$|>(/run/secrets/[^/]+|/run/appliance/certificate|/usr/local/etc/haproxy/haproxy.cfg):false$')" ""
+  done
 }
 control_5_6() {
   control "CIS 5.6" "No sshd, and no process that the service does not need"
   local service
-  for service in "${services[@]}"; do expect "$service" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk '{print $2 ~ /(postgres:?|\/postgres|\/Appliance|minio|sh|ld-linux-x86-64.so.2|sleep|cksum|cat)$/ ? "" : $2}' | sort -u | tr -d '\n')" ""; done
+  for service in "${services[@]}"; do expect "$service" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk '{print $2 ~ /(postgres:?|haproxy|\/postgres|\/Appliance|minio|sh|ld-linux-x86-64.so.2|sleep|cksum|cat)$/ ? "" : $2}' | sort -u | tr -d '\n')" ""; done
 }
 control_5_7() {
   control "CIS 5.7" "No port below 1024 is published"
   expect web "$(look web '{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostPort}} {{end}}{{end}}' | tr ' ' '\n' | awk '$1 != "" && $1 < 1024' | wc -l)" 0
 }
 control_5_8() {
-  control "CIS 5.8" "Only the web application's port is published"
-  expect web "$(look web '{{range $p, $b := .NetworkSettings.Ports}}{{if $b}}{{$p}} {{end}}{{end}}')" "8443/tcp "
-  local service
-  for service in objects database; do expect "$service" "$(look "$service" '{{range $p, $b := .NetworkSettings.Ports}}{{if $b}}{{$p}} {{end}}{{end}}')" ""; done
+  control "CIS 5.8" "Of the whole project, only the web application's port is published"
+  # shellcheck disable=SC2046
+  expect "all containers" "$(docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{if $b}}{{$p}}{{"\n"}}{{end}}{{end}}' $(docker ps --quiet --filter "label=com.docker.compose.project=$project") | grep . | sort | tr '\n' ' ')" "8443/tcp "
 }
 control_5_9() { control "CIS 5.9" "The host's network is not shared"; local s; for s in "${services[@]}"; do if [ "$(look "$s" '{{.HostConfig.NetworkMode}}')" != host ]; then pass "$s: $(look "$s" '{{.HostConfig.NetworkMode}}')"; else fail "$s"; fi; done; }
 control_5_10() { control "CIS 5.10" "Memory is limited"; local s m; for s in "${services[@]}"; do m=$(look "$s" '{{.HostConfig.Memory}}'); if [ "$m" -gt 0 ]; then pass "$s: $((m >> 20)) MiB"; else fail "$s: unlimited"; fi; done; }

@@ -16,5 +16,5 @@ control_restricted_accounts() {
     seen+="$(look "$s" '{{.Config.User}}') "
     expect "$s: login shell" "$(inside "$s" sh -c 'grep ":$(id -u):" /etc/passwd | cut -d: -f7')" /usr/sbin/nologin
   done
-  expect "accounts" "$(tr ' ' '\n' <<<"$seen" | sort -u | grep -c .)" 3
+  expect "accounts" "$(tr ' ' '\n' <<<"$seen" | sort -u | grep -c .)" ${#services[@]}
 }

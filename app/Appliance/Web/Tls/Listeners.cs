@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Authentication;
+using Appliance.Web.Proxy;
 using Appliance.Web.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -34,6 +35,7 @@ public static class Listeners
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ServerCertificate>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<ServerCertificate>());
+        builder.Services.AddSingleton<ProxyProtocol>();
         builder.WebHost.UseKestrelCore();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -45,6 +47,9 @@ public static class Listeners
             {
                 var connections = new ConnectionLimiter(settings.Limits.Connections, settings.Limits.ConnectionsPerAddress);
                 Tell(kestrel.ApplicationServices.GetRequiredService<ApplianceMetrics>(), connections);
+                // First, so that everything below sees the client's own address.
+                var proxies = kestrel.ApplicationServices.GetRequiredService<ProxyProtocol>();
+                listener.Use(next => connection => proxies.RunAsync(connection, next));
                 listener.Use(next => connection => connections.RunAsync(connection, next));
                 Secure(listener, certificate, settings);
             });
