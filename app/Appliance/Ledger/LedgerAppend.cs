@@ -55,10 +55,23 @@ public static class LedgerAppend
             Action = happened.Action,
             Subject = happened.Subject,
             Address = origin.Address,
-            Details = happened.Details is null
-                ? "{}"
-                : JsonSerializer.Serialize(new SortedDictionary<string, string?>(happened.Details.ToDictionary(), StringComparer.Ordinal)),
+            Details = Details(happened, origin),
         };
+    }
+
+    /// <summary>What the change says of itself, and the token that made it: said here, so that no capability can forget it.</summary>
+    private static string Details(LedgerEvent happened, Origin origin)
+    {
+        if (happened.Details is null && origin.Named is null)
+        {
+            return "{}";
+        }
+        var details = new SortedDictionary<string, string?>(happened.Details?.ToDictionary() ?? [], StringComparer.Ordinal);
+        if (origin.Named is { } token)
+        {
+            (details[TokenName.NameDetail], details[TokenName.ReferenceDetail]) = (token.Name, token.Reference);
+        }
+        return JsonSerializer.Serialize(details);
     }
 
     /// <summary>

@@ -12,6 +12,12 @@ namespace Appliance.SignIn;
 /// </summary>
 public sealed class Sessions(Database database, TimeProvider clock, SignInSettings settings)
 {
+    /// <summary>
+    /// Said by a page's script where nobody asked: the request is no sign that the person is there, and the session locks as if it had not come. It takes
+    /// nothing away from anybody's protection, so it need not be believed.
+    /// </summary>
+    internal const string BackgroundHeader = "Appliance-Background";
+
     /// <summary>How far two replicas' clocks may be apart.</summary>
     internal static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
 
@@ -161,7 +167,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
             await session.CommitAsync(cancellationToken);
             locked = true;
         }
-        else if (!locked && now - row.LastSeenAt >= LastSeenPrecision)
+        else if (!locked && now - row.LastSeenAt >= LastSeenPrecision && !http.Request.Headers.ContainsKey(BackgroundHeader))
         {
             await using var session = await database.ForApplianceAsync(cancellationToken);
             await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
@@ -169,6 +175,16 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         }
         var renew = settings.PasswordAge is { } age && row.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
         return Principal(row.Id, row.UserId, row.Username, row.Owner, locked, renew, !locked && IsSteppedUp(row, now));
+    }
+
+    /// <summary>
+    /// Whether the session has neither been ended nor run out, for requests that run for long. A locked one is alive: walking away from the desk must
+    /// not break a download. A new identifier keeps the row, so it changes nothing here.
+    /// </summary>
+    internal async Task<bool> IsAliveAsync(Guid id, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        return await database.ReadAsync($"select 1 from sessions where id = {id} and expires_at > {now}", _ => true, cancellationToken) is [_];
     }
 
     /// <summary>

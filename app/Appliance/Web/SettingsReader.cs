@@ -65,6 +65,8 @@ internal sealed class SettingsReader
                 Anonymous = Rate("RATE_ANONYMOUS", defaults.Limits.Anonymous),
                 PerAccount = Rate("RATE_PER_ACCOUNT", defaults.Limits.PerAccount),
                 Uploads = Rate("RATE_UPLOADS", defaults.Limits.Uploads),
+                Archives = Number("ARCHIVES", defaults.Limits.Archives, 1, 10_000),
+                ArchivesPerPerson = Number("ARCHIVES_PER_PERSON", defaults.Limits.ArchivesPerPerson, 1, 10_000),
             },
         };
         if (settings.CertificateFile is null != settings.CertificateKeyFile is null)

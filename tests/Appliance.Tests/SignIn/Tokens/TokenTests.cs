@@ -39,6 +39,41 @@ public sealed partial class TokenTests(TokenHost host) : IClassFixture<TokenHost
 {
     private const string Probe = "/api/v1/probe";
 
+    [Fact, Trait("Requirement", "W1")]
+    public async Task What_a_token_changes_names_the_token_in_the_ledger_and_in_the_activity_and_never_its_secret()
+    {
+        using var anna = await Person.NewAsync(host);
+        var team = await anna.TeamAsync();
+        var bearer = await ApiClient.TokenAsync(host, anna.Id);
+        var reference = (await host.Services.GetRequiredService<ApiTokens>().ListAsync(anna.Id, default)).Single().Reference;
+        var password = await ApiClient.AppPasswordAsync(host, anna.Id);
+        using var program = ApiClient.With(host, bearer);
+        using var old = ApiClient.With(host, anna.Username, password);
+        using var made = await program.PostAsync($"/api/v1/teams/{team}/files?name=a.txt", new ByteArrayContent([1, 2]));
+        made.StatusCode.ShouldBe(HttpStatusCode.Created);
+        var entry = JsonDocument.Parse(await made.Content.ReadAsStringAsync()).RootElement.GetProperty("reference").GetString();
+        (await old.PatchAsync($"/api/v1/teams/{team}/entries/{entry}", JsonContent.Create(new { name = "b.txt" }))).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await anna.Http.PatchAsync($"/api/v1/teams/{team}/entries/{entry}", JsonContent.Create(new { name = "c.txt" }))).StatusCode.ShouldBe(HttpStatusCode.OK);
+
+        // By session: no token; by app password and by token: theirs.
+        var events = JsonDocument.Parse(await anna.Http.GetStringAsync($"/api/v1/teams/{team}/entries/{entry}/events")).RootElement.GetProperty("events").EnumerateArray()
+            .Select(e => e.GetProperty("details")).ToList();
+        events.Select(e => e.TryGetProperty("token", out _)).ShouldBe([false, true, true]);
+        events[2].GetProperty("token").GetString().ShouldBe("a test");
+        events[2].GetProperty("token_reference").GetString().ShouldBe(reference);
+        events[1].GetProperty("token_reference").GetString().ShouldNotBe(reference);
+
+        var ledger = WebUtility.HtmlDecode(await anna.Http.GetStringAsync($"/teams/{team}/ledger"));
+        ledger.ShouldContain($"with token “a test” ({reference})");
+        var activity = WebUtility.HtmlDecode(await anna.Http.GetStringAsync($"/teams/{team}/files/{entry}/details"));
+        activity.Split("with token “<bdi>a test</bdi>”").Length.ShouldBe(3);
+        foreach (var secret in new[] { bearer, password })
+        {
+            (ledger + activity).ShouldNotContain(secret);
+            (ledger + activity).ShouldNotContain(secret[4..]);
+        }
+    }
+
     [Fact]
     public async Task A_token_opens_the_API_and_an_app_password_does_with_the_username_in_any_case()
     {
