@@ -27,7 +27,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
         await ChildProcess.RunAsync("bash", "-c", $"printf 'FROM {ApplianceImage.Name}\\nLABEL newer=yes\\n' | docker build -q -t {_newer} -");
         _appliance.Variables["APPLIANCE_BEHIND"] = _behind;
         await _appliance.ComposeAsync("up", "--detach");
-        await Examples.HealthyAsync(_appliance, "web", "haproxy");
+        await ExampleChecks.HealthyAsync(_appliance, "web", "haproxy");
         _owner = await _appliance.PersonAsync();
         await _owner.SetUpAsync((await _appliance.LinkAsync())!);
         _team = await _owner.TeamAsync("Harbour");
@@ -46,7 +46,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
     {
         await using (var load = new Load(_owner, _team))
         {
-            var readers = new Readers(_appliance);
+            using var readers = new Readers(_appliance);
             await load.MoreAsync(5);
             foreach (var (image, from, to) in new[] { (_newer, "web", "web-green"), (ApplianceImage.Name, "web-green", "web") })
             {
@@ -72,8 +72,8 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
         sessions.ShouldContain(gateway);
         sessions.ShouldNotContain($"{_behind}.2");
 
-        await Examples.ControlsHoldAsync(_appliance, output, "web objects database");
-        await Examples.ControlsHoldAsync(_appliance, output, "web haproxy", "--only", "cis-5-runtime");
+        await ExampleChecks.ControlsHoldAsync(_appliance, output, "web objects database");
+        await ExampleChecks.ControlsHoldAsync(_appliance, output, "web haproxy", "--only", "cis-5-runtime");
     }
 
     [Theory]
@@ -84,7 +84,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
         await File.WriteAllTextAsync(Path.Combine(_operator.FullName, "broken.yaml"), $"services: {{web-green: {{{broken}}}}}\n");
         await using (var load = new Load(_owner, _team))
         {
-            var readers = new Readers(_appliance);
+            using var readers = new Readers(_appliance);
             var (code, said) = await UpgradeAsync(_newer, "COMPOSE_FILE=compose.yaml:blue-green.yaml:broken.yaml", "READY_WITHIN=25");
             output.WriteLine(said);
             code.ShouldBe(1, how);
@@ -128,7 +128,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
     ]);
 
     /// <summary>Two who look at pages all the time: one over a connection that stays open, HTTP/2, one over a new one each time.</summary>
-    private sealed class Readers
+    private sealed class Readers : IDisposable
     {
         private readonly CancellationTokenSource _end = new();
         private readonly ConcurrentBag<string> _failures = [];
@@ -145,9 +145,10 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
         {
             await _end.CancelAsync();
             await Task.WhenAll(_readers);
-            _end.Dispose();
             return $"{_answered} pages read, {_failures.Count} not: {string.Join("; ", _failures.Take(5))}";
         }
+
+        public void Dispose() => _end.Dispose();
 
         private async Task ReadAsync(Uri origin, bool keep)
         {

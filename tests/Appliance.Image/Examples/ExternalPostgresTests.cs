@@ -22,7 +22,7 @@ public sealed class ExternalPostgresTests(ITestOutputHelper output)
         appliance.Variables["APPLIANCE_DATABASE_HOST"] = ForeignPostgres.Host;
         appliance.Variables["APPLIANCE_DATABASE_FILES"] = files.Folder;
         await appliance.ComposeAsync("up", "--detach");
-        await Examples.HealthyAsync(appliance, "objects", "web");
+        await ExampleChecks.HealthyAsync(appliance, "objects", "web");
         (await appliance.ComposeAsync("ps", "--all", "--services")).Split('\n').ShouldNotContain("database");
 
         using var owner = await appliance.PersonAsync();
@@ -53,7 +53,7 @@ public sealed class ExternalPostgresTests(ITestOutputHelper output)
         }
         (await appliance.TryComposeAsync("exec", "-T", "web", "ls", "/run/secrets")).Output.ShouldNotContain("owner");
 
-        await Examples.ControlsHoldAsync(appliance, output, "web objects");
+        await ExampleChecks.ControlsHoldAsync(appliance, output, "web objects");
     }
 
     [Fact]

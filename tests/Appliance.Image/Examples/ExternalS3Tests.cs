@@ -9,7 +9,7 @@ namespace Appliance.Image.Examples;
 /// <summary>compose/external-s3.yaml with a real S3 server elsewhere (Ceph RGW, out of the stand-in), under an authority of its own.</summary>
 [Collection(nameof(ImageCollection))]
 [Trait("Requirement", "O7")]
-public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime
+public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime, IDisposable
 {
     private const string Host = "s3.example.test";
     private const string AccessKey = "harbour-access";
@@ -42,6 +42,10 @@ public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime
     {
         await ChildProcess.TryRunAsync("docker", "rm", "--force", "--volumes", _name);
         await ChildProcess.TryRunAsync("docker", "network", "rm", _name);
+    }
+
+    public void Dispose()
+    {
         _server.Dispose();
         _files.Dispose();
     }
@@ -53,7 +57,7 @@ public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime
         appliance.Variables["APPLIANCE_S3_ENDPOINT"] = $"https://{Host}:9000";
         appliance.Variables["APPLIANCE_S3_FILES"] = _files.Folder;
         await appliance.ComposeAsync("up", "--detach");
-        await Examples.HealthyAsync(appliance, "database", "web");
+        await ExampleChecks.HealthyAsync(appliance, "database", "web");
         (await appliance.ComposeAsync("ps", "--all", "--services")).Split('\n').ShouldNotContain("objects");
 
         using var owner = await appliance.PersonAsync();
@@ -63,7 +67,7 @@ public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime
         var file = await owner.UploadAsync(team, "tides.bin", content);
         (await owner.DownloadAsync(team, file)).ShouldBe(content);
 
-        await Examples.ControlsHoldAsync(appliance, output, "web database");
+        await ExampleChecks.ControlsHoldAsync(appliance, output, "web database");
 
         // Another authority: the same server is not believed, nothing is stored there, and what stood is not lost.
         await _files.PutAsync("authority.pem", new TestAuthority("Somebody else").Pem, 10001, secret: false);
@@ -73,7 +77,7 @@ public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime
         refused.StatusCode.ShouldBe(System.Net.HttpStatusCode.ServiceUnavailable);
         await _files.PutAsync("authority.pem", _authority.Pem, 10001, secret: false);
         await appliance.ComposeAsync("up", "--detach", "--force-recreate", "--no-deps", "web");
-        await Examples.HealthyAsync(appliance, "web");
+        await ExampleChecks.HealthyAsync(appliance, "web");
         (await owner.DownloadAsync(team, file)).ShouldBe(content);
 
         // Plain HTTP is refused by name.

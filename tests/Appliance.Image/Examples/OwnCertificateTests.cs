@@ -44,7 +44,7 @@ public sealed class OwnCertificateTests(ITestOutputHelper output)
         var third = await PutAsync(files, authority);
         await WithinAsync(15, async () => await ShownAsync(appliance.Origin) == third, "a good one after that is served");
         (await Composed.LookAsync(await appliance.ContainerAsync("web"), "{{.RestartCount}}")).ShouldBe("0");
-        await Examples.ControlsHoldAsync(appliance, output, "web objects database");
+        await ExampleChecks.ControlsHoldAsync(appliance, output, "web objects database");
     }
 
     private static async Task<string> PutAsync(Secrets files, TestAuthority authority)

@@ -4,7 +4,7 @@ using Xunit.Abstractions;
 
 namespace Appliance.Image.Examples;
 
-internal static class Examples
+internal static class ExampleChecks
 {
     /// <summary>Until these services say that they are ready; an example can have others, that end at once or run elsewhere.</summary>
     public static async Task HealthyAsync(Composed appliance, params string[] services)
