@@ -25,9 +25,9 @@ public sealed record DatabaseTls(string AuthorityFile, string CertificateFile, s
     public IEnumerable<string> Problems()
     {
         var before = 0;
-        foreach (var file in new[] { AuthorityFile, CertificateFile, KeyFile })
+        foreach (var (file, secret) in new[] { (AuthorityFile, false), (CertificateFile, false), (KeyFile, true) })
         {
-            if (ProblemOf(file) is { } problem)
+            if (ProblemOf(file, secret) is { } problem)
             {
                 before++;
                 yield return problem;
@@ -72,7 +72,7 @@ public sealed record DatabaseTls(string AuthorityFile, string CertificateFile, s
         return SslStreamCertificateContext.Create(X509Certificate2.CreateFromPemFile(CertificateFile, KeyFile), [.. chain.Skip(1)], offline: true);
     }
 
-    private string? ProblemOf(string file)
+    private static string? ProblemOf(string file, bool secret)
     {
         try
         {
@@ -80,7 +80,7 @@ public sealed record DatabaseTls(string AuthorityFile, string CertificateFile, s
             var length = RandomAccess.GetLength(opened);
             return length is 0 or > MostBytes
                 ? $"'{file}' {(length == 0 ? "is empty" : $"has {length} bytes, and a PEM file of certificates has at most {MostBytes}")}."
-                : file == KeyFile && (File.GetUnixFileMode(opened) & Others) != UnixFileMode.None
+                : secret && (File.GetUnixFileMode(opened) & Others) != UnixFileMode.None
                 ? $"'{file}' can be read by every account of this machine. Take that away: chmod o= '{file}'."
                 : null;
         }

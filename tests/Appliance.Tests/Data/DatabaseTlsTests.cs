@@ -90,7 +90,9 @@ public sealed class DatabaseTlsTests : IAsyncLifetime
         {
             Tls("app", authority: file).Problems().ShouldHaveSingleItem().ShouldContain(PathOf(file));
         }
-        (Tls("app") with { KeyFile = PathOf("ca") }).Problems().ShouldHaveSingleItem().ShouldContain("PEM");
+        File.Copy(PathOf("ca"), PathOf("no-key"));
+        File.SetUnixFileMode(PathOf("no-key"), UnixFileMode.UserRead);
+        (Tls("app") with { KeyFile = PathOf("no-key") }).Problems().ShouldHaveSingleItem().ShouldContain("PEM");
         File.SetUnixFileMode(PathOf("app.key"), (UnixFileMode)0b110_100_100);
         Tls("app").Problems().ShouldHaveSingleItem().ShouldContain("chmod o=");
     }
