@@ -29,6 +29,7 @@ public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper out
         (await _appliance.LinkAsync()).ShouldBeNull("an owner is there");
     }
 
+    [Trait("Proven", "no")]
     [Fact, Trait("Requirement", "O1"), Trait("Requirement", "F10")]
     public async Task Whichever_service_is_killed_under_load_comes_back_and_nothing_acknowledged_is_lost()
     {
@@ -46,6 +47,7 @@ public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper out
         await load.NothingIsLostAsync();
     }
 
+    [Trait("Proven", "no")]
     [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O8")]
     public async Task Stopped_killed_upgraded_and_restarted_in_any_order_it_loses_nothing()
     {
