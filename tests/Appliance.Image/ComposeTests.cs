@@ -29,7 +29,6 @@ public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper out
         (await _appliance.LinkAsync()).ShouldBeNull("an owner is there");
     }
 
-    [Trait("Proven", "no")]
     [Fact, Trait("Requirement", "O1"), Trait("Requirement", "F10")]
     public async Task Whichever_service_is_killed_under_load_comes_back_and_nothing_acknowledged_is_lost()
     {
