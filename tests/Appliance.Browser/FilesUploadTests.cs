@@ -118,6 +118,7 @@ public sealed class FilesUploadTests(Chromium chromium)
         {
             outside.Delete(recursive: true);
         }
+        await Expect(page.FileRow("single.txt")).ToBeVisibleAsync(); // its row comes a moment after the tray's word
         (await page.NamesAsync()).ShouldBe(["Staffel ß", "single.txt"]);
         await page.CloseTrayAsync();
         await page.GetByRole(AriaRole.Link, new() { Name = "Staffel ß", Exact = true }).ClickAsync();
