@@ -46,7 +46,6 @@ public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper out
         await load.NothingIsLostAsync();
     }
 
-    [Trait("Proven", "no")]
     [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O8")]
     public async Task Stopped_killed_upgraded_and_restarted_in_any_order_it_loses_nothing()
     {
