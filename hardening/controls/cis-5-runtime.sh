@@ -26,7 +26,7 @@ control_5_7() {
   # The service, and the health check that may run just now. OBJECTS_PROCESSES adds programs (our tests' stand-in for the object store is several).
   local service allowed
   for service in "${services[@]}"; do
-    case $service in web) allowed=Appliance ;; database) allowed='postgres:?|pg_isready|Appliance' ;; proxy) allowed=haproxy ;; objects) allowed="minio|Appliance${OBJECTS_PROCESSES:+|$OBJECTS_PROCESSES}" ;; esac
+    case $service in web) allowed=Appliance ;; database) allowed='postgres:?|pg_isready|Appliance' ;; haproxy) allowed=haproxy ;; objects) allowed="minio|Appliance${OBJECTS_PROCESSES:+|$OBJECTS_PROCESSES}" ;; esac
     expect "$service: strangers" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk -v ok="^(.*/)?($allowed)$" '$2 ~ ok || /libexec\/appliance\/healthy/ {next} {print $2}' | sort -u | tr '\n' ' ')" ""
   done
 }
