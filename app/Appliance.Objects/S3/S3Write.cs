@@ -12,6 +12,8 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
     const int PartsInMemory = 2;
     const int MostParts = 10_000; // S3's own limit
 
+    // What is asked after a failure is asked for a part of the time of one request: whoever wrote has waited for that long already.
+    readonly TimeSpan _after = store.Patience / 3;
     readonly CancellationTokenSource _ended = new();
     readonly Queue<Task<PartETag>> _sending = new();
     readonly List<PartETag> _sent = [];
@@ -86,7 +88,7 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
 
     async Task AbortAsync()
     {
-        using var patience = new CancellationTokenSource(store.Patience);
+        using var patience = new CancellationTokenSource(_after);
         try
         {
             if (_uploadId is not null)
@@ -106,11 +108,13 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
 
     async Task<bool> IsOursAsync(CancellationToken cancellation)
     {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(_after);
         try
         {
-            return await store.IsFromAsync(key, _writeId, cancellation);
+            return await store.IsFromAsync(key, _writeId, patience.Token);
         }
-        catch (StoreUnavailableException)
+        catch (Exception error) when (error is StoreUnavailableException || error is OperationCanceledException && !cancellation.IsCancellationRequested)
         {
             return false;
         }
