@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text.Json;
 using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
@@ -112,6 +113,39 @@ public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper out
             """);
         await _appliance.UpAsync();
         (await _owner.UploadAsync(running.Team, "after the refusal.bin", [1])).ShouldNotBeEmpty();
+    }
+
+    [Fact, Trait("Requirement", "O8")]
+    public async Task The_database_ends_at_once_and_in_order_while_it_is_used()
+    {
+        await _appliance.HealthyAsync();
+        var container = await _appliance.ContainerAsync("database");
+        await _appliance.ComposeAsync("stop", "database");
+        // 137 where it waited for the web application to leave, until it was killed.
+        (await Composed.LookAsync(container, "{{.State.ExitCode}}")).ShouldBe("0");
+        (await _appliance.LogsAsync("database")).ShouldContain("received fast shutdown request");
+        await _appliance.UpAsync();
+        (await _owner.UploadAsync(running.Team, "after the stop.bin", [1])).ShouldNotBeEmpty();
+    }
+
+    [Fact, Trait("Requirement", "O7")]
+    public async Task A_setting_in_web_env_reaches_the_web_application_alone()
+    {
+        var folder = Directory.CreateTempSubdirectory("settings");
+        try
+        {
+            File.Copy(Composed.Example("compose.yaml"), Path.Combine(folder.FullName, "compose.yaml"));
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "web.env"), "APPLIANCE_IDLE_LOCK_MINUTES=7\n");
+            var said = await ChildProcess.RunAsync("docker", "compose", "-f", Path.Combine(folder.FullName, "compose.yaml"), "config", "--format", "json");
+            var services = JsonDocument.Parse(said).RootElement.GetProperty("services");
+            services.GetProperty("web").GetProperty("environment").GetProperty("APPLIANCE_IDLE_LOCK_MINUTES").GetString().ShouldBe("7");
+            services.GetProperty("database").GetRawText().ShouldNotContain("APPLIANCE_IDLE");
+            services.GetProperty("objects").GetRawText().ShouldNotContain("APPLIANCE_IDLE");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     [Fact, Trait("Requirement", "O8")]
