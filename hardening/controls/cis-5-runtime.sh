@@ -27,7 +27,7 @@ control_5_7() {
   local service allowed
   for service in "${services[@]}"; do
     case $service in web) allowed=Appliance ;; database) allowed='postgres:?|pg_isready|Appliance' ;; haproxy) allowed=haproxy ;; objects) allowed="minio|Appliance${OBJECTS_PROCESSES:+|$OBJECTS_PROCESSES}" ;; esac
-    expect "$service: strangers" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk -v ok="^(.*/)?($allowed)$" '$2 ~ ok || /libexec\/appliance\/healthy/ {next} {print $2}' | sort -u | tr '\n' ' ')" ""
+    expect "$service: strangers" "$(docker top "${containers[$service]}" -eo pid,args | sed 1d | awk -v ok="^(.*/)?($allowed)$" '$2 ~ ok || /libexec\/appliance\/healthy|timeout 4 openssl s_client -connect localhost:|openssl s_client -connect localhost:|head -c 2000$/ {next} {print $2}' | sort -u | tr '\n' ' ')" ""
   done
 }
 control_5_8() {

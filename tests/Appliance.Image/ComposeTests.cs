@@ -128,6 +128,21 @@ public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper out
         (await _owner.UploadAsync(running.Team, "after the stop.bin", [1])).ShouldNotBeEmpty();
     }
 
+    [Fact, Trait("Requirement", "O8")]
+    public async Task The_health_check_believes_the_services_own_certificate_alone_and_says_why_not()
+    {
+        await _appliance.HealthyAsync();
+        await _appliance.InsideAsync("web", "/usr/libexec/appliance/healthy");
+        await _appliance.InsideAsync("web", "mkdir -p /tmp/certificates; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 2 -keyout /tmp/key -out /tmp/certificates/server.pem");
+        foreach (var (how, why) in new[] { ("APPLIANCE_DATA=/tmp", "certificate verify failed"), ("APPLIANCE_LISTEN=0.0.0.0:8444", "Connection refused") })
+        {
+            var (code, said) = await _appliance.TryComposeAsync("exec", "-T", "--env", how, "web", "/usr/libexec/appliance/healthy");
+            code.ShouldBe(1, how);
+            said.ShouldContain("Not ready: ");
+            said.ShouldContain(why);
+        }
+    }
+
     [Fact, Trait("Requirement", "O7")]
     public async Task A_setting_in_web_env_reaches_the_web_application_alone()
     {

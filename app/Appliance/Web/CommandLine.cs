@@ -29,9 +29,6 @@ internal static class CommandLine
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
                 ["objects", "check"] => await ObjectsCheck.RunAsync(Settings.FromEnvironment()),
                 ["objects", "prepare", var secrets, var certificates, var access] => Prepare(secrets, certificates, access),
-                // A file that went away, or is being replaced, is not in use: what serves is asked, not what the next start would say.
-                ["healthy", "web"] => await Healthy.WebAsync(Settings.FromEnvironment(lookAtFiles: false)),
-                ["healthy", "objects", var certificate] => await Healthy.ObjectsAsync(certificate),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
                 ["quota", .. var rest] => await QuotaCommand.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
                 ["ledger", .. var rest] => await LedgerCommands.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),
@@ -111,15 +108,13 @@ internal static class CommandLine
     private static int Usage()
     {
         Console.Error.WriteLine("""
-            Usage: Appliance [serve | migrate | initialise | objects … | quota … | ledger … | healthy …]
+            Usage: Appliance [serve | migrate | initialise | objects … | quota … | ledger …]
               serve          runs the appliance (the default)
               migrate        brings the database's schema up to date, as its owner
               initialise     makes keys and certificates where there are none, and ends
               objects check  lists objects that are missing, damaged or orphaned; ends with 1 where something is lost
               objects prepare SECRETS CERTIFICATES ACCESS
                              makes what the image's own S3 server starts with
-              healthy web | healthy objects CERTIFICATE
-                             ends with 0 where that service, on this machine, is ready
               quota          says or changes what a team may store ("quota" alone says how)
               ledger         verifies the ledger, or prints its signed heads ("ledger" alone says how)
             """);
