@@ -44,7 +44,7 @@ public sealed class SsoKeys(BlobProtector protector, TimeProvider clock)
         return keys;
     }
 
-    public Task AddAsync(TeamSession session, string use, string name, CancellationToken ct)
+    public async Task AddAsync(TeamSession session, string use, string name, CancellationToken ct)
     {
         var now = clock.GetUtcNow();
         using var key = SpKey.Create(name, now);
@@ -52,7 +52,7 @@ public sealed class SsoKeys(BlobProtector protector, TimeProvider clock)
         try
         {
             var closed = protector.Protect(Purpose, clear);
-            return session.ExecuteAsync(
+            await session.ExecuteAsync(
                 $"insert into saml_keys (id, team_id, use, sealed, certificate, created_at) values ({Guid.CreateVersion7(now)}, app_team(), {use}, {closed}, {key.Certificate}, {now})", ct);
         }
         finally

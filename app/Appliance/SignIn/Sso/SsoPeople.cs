@@ -99,7 +99,7 @@ public sealed class SsoPeople(TimeProvider clock)
         return (stem.Length == 0 ? "member" : stem) + "-" + RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz23456789", 4);
     }
 
-    private async Task<User> MakeAsync(
+    private static async Task<User> MakeAsync(
         TeamSession session, SsoConnection connection, SamlAssertion said, string role, DateTimeOffset now, HttpContext http, CancellationToken ct)
     {
         string username, key;
