@@ -45,7 +45,7 @@ public sealed class SsoTests(Chromium chromium)
         await using var idp = NodeIdp.Start(
             new Uri(chromium.Appliance.Settings.Origin, $"/sso/{team}/metadata").AbsoluteUri, new Uri(chromium.Appliance.Settings.Origin, $"/sso/{team}/acs").AbsoluteUri);
         static Task AtProviderAsync(IPage page) => page.Locator("button[type=submit], input[type=submit]").First.ClickAsync();
-        await JourneyAsync(owner, team, await idp.MetadataAsync(), AtProviderAsync, "groups", "Admins", () => "", "saml-idp");
+        await JourneyAsync(owner, team, await idp.MetadataAsync(), AtProviderAsync, "groups", "Simple IdP Users", () => "", "saml-idp");
     }
 
     /// <summary>An owner sets it up with a test before, a newcomer comes in through it, and a member links it; then the pages are looked at.</summary>
