@@ -64,13 +64,27 @@ public static class DataServices
 
     private static async Task MigrateAsync(ApplianceContext context, CancellationToken cancellationToken)
     {
-        var known = context.Database.GetMigrations().ToHashSet(StringComparer.Ordinal);
-        var applied = await context.Database.GetAppliedMigrationsAsync(cancellationToken);
-        if (applied.FirstOrDefault(id => !known.Contains(id)) is { } unknown)
+        var known = context.Database.GetMigrations().ToList();
+        var applied = (await context.Database.GetAppliedMigrationsAsync(cancellationToken)).ToList();
+        if (applied.FirstOrDefault(id => !known.Contains(id, StringComparer.Ordinal)) is { } unknown)
         {
-            throw new NewerSchemaException(unknown);
+            throw new NewerSchemaException(unknown, await SchemaMark.NeededAsync(context, cancellationToken));
         }
         await context.Database.MigrateAsync(cancellationToken);
+        await SchemaMark.WriteAsync(context, known[^1], cancellationToken);
+    }
+
+    /// <summary>Whether the schema is the one that this program was written for. For the serving process, which cannot migrate.</summary>
+    /// <exception cref="NewerSchemaException">The data was written by a newer version.</exception>
+    /// <exception cref="OlderSchemaException">The schema has not been brought up to this version.</exception>
+    public static async Task CheckSchemaAsync(this Database database, CancellationToken cancellationToken)
+    {
+        List<string> wanted;
+        await using (var context = database.CreateContext())
+        {
+            wanted = [.. context.Database.GetMigrations()];
+        }
+        SchemaMark.Check(wanted, await SchemaMark.ReadAsync(database, cancellationToken));
     }
 
     internal static Database Open(DatabaseOptions options, ILoggerFactory? logs)
@@ -96,6 +110,3 @@ public static class DataServices
     }
 }
 
-/// <summary>The database was migrated by a newer version of the appliance than this one.</summary>
-public sealed class NewerSchemaException(string migration)
-    : Exception($"The data was written by a newer version of the appliance (schema {migration}). Start that version or a later one, or restore a backup made before the upgrade.");

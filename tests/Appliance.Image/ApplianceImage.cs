@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Appliance.Tests.TestServers;
 using Xunit;
 
@@ -9,31 +10,33 @@ namespace Appliance.Image;
 /// </summary>
 public sealed class ApplianceImage : IAsyncLifetime
 {
-    public const string Name = "appliance:latest";
+    /// <summary>The tag that the tests build and run; <c>APPLIANCE_TEST_IMAGE</c> names another, where several people test on one engine.</summary>
+    public static string Name { get; } = Environment.GetEnvironmentVariable("APPLIANCE_TEST_IMAGE") is { Length: > 0 } name ? name : "appliance:test";
 
-    private int? _engine;
+    /// <summary>Once for the process, though two collections ask.</summary>
+    private static readonly Lazy<Task> s_made = new(MakeAsync);
 
-    public async Task InitializeAsync()
+    public Task InitializeAsync() => s_made.Value;
+
+    public Task DisposeAsync() => Task.CompletedTask;
+
+    private static async Task MakeAsync()
     {
         var said = await ChildProcess.RunAsync("bash", Path.Combine(Repository.Root, "tests/image/engine.sh"));
         if (said.Split('\n').FirstOrDefault(line => line.StartsWith("started ", StringComparison.Ordinal)) is { } started)
         {
-            _engine = int.Parse(started["started ".Length..], System.Globalization.CultureInfo.InvariantCulture);
+            AppDomain.CurrentDomain.ProcessExit += (_, _) => Process.Start("kill", ["-TERM", started["started ".Length..]]).WaitForExit();
         }
         Console.WriteLine(await ChildProcess.RunAsync("bash", Path.Combine(Repository.Root, "tests/image/bases.sh")));
         Console.WriteLine("The object store in these tests is a stand-in with a real S3 server (Ceph RGW) inside; MinIO itself is not run here.");
         await ChildProcess.RunAsync("docker", "build", "--network", "host", "--tag", Name, Repository.Root);
     }
-
-    public async Task DisposeAsync()
-    {
-        if (_engine is { } engine)
-        {
-            await ChildProcess.TryRunAsync("kill", "-TERM", engine.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        }
-    }
 }
 
-/// <summary>One image for all of them, and one after the other: each runs a whole appliance.</summary>
-[CollectionDefinition(nameof(ImageCollection), DisableParallelization = true)]
+/// <summary>The tests that run whole appliances by compose, one after the other.</summary>
+[CollectionDefinition(nameof(ImageCollection))]
 public sealed class ImageCollection : ICollectionFixture<ApplianceImage>;
+
+/// <summary>Beside those: the tests of single containers.</summary>
+[CollectionDefinition(nameof(ContainerCollection))]
+public sealed class ContainerCollection : ICollectionFixture<ApplianceImage>;

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Net;
 using System.Security.Cryptography;
 using Appliance.Tests.TestServers;
 using Shouldly;
@@ -8,88 +6,136 @@ using Xunit.Abstractions;
 
 namespace Appliance.Image;
 
-/// <summary>compose/compose.yaml as a user runs it: three containers of one image.</summary>
+/// <summary>compose/compose.yaml as a user runs it: three containers of one image, from the first start on.</summary>
 [Collection(nameof(ImageCollection))]
-public sealed class ComposeTests(ITestOutputHelper output)
+public sealed class ComposeTests(RunningAppliance running, ITestOutputHelper output) : IClassFixture<RunningAppliance>
 {
+    private readonly Composed _appliance = running.Composed;
+    private readonly RemotePerson _owner = running.Owner;
+
     [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O2"), Trait("Requirement", "O8")]
     public async Task The_first_start_makes_everything_itself_and_what_was_stored_is_there_after_everything_was_replaced()
     {
-        var began = DateTime.UtcNow;
-        await using var appliance = await Composed.StartAsync();
-        var link = (await appliance.LinkAsync()).ShouldNotBeNull();
-        output.WriteLine($"First start to the printed link: {(DateTime.UtcNow - began).TotalSeconds:F1} s");
-        link.GetLeftPart(UriPartial.Authority).ShouldBe(appliance.Origin.GetLeftPart(UriPartial.Authority));
-
-        using var owner = await appliance.PersonAsync();
-        await owner.SetUpAsync(link);
-        var team = await owner.TeamAsync("Harbour");
+        output.WriteLine($"First start to the printed link: {running.FirstStart.TotalSeconds:F1} s");
+        running.FirstStart.ShouldBeLessThan(TimeSpan.FromSeconds(60));
+        running.Link.GetLeftPart(UriPartial.Authority).ShouldBe(_appliance.Origin.GetLeftPart(UriPartial.Authority));
         var content = RandomNumberGenerator.GetBytes(3_000_000);
-        var file = await owner.UploadAsync(team, "tide tables.bin", content);
-        (await owner.DownloadAsync(team, file)).ShouldBe(content);
+        var file = await _owner.UploadAsync(running.Team, "tide tables.bin", content);
+        (await _owner.DownloadAsync(running.Team, file)).ShouldBe(content);
 
-        await appliance.DownAsync();
-        await appliance.UpAsync();
-        (await owner.DownloadAsync(team, file)).ShouldBe(content, "the same account, session and file after every container was replaced");
-        (await appliance.LinkAsync()).ShouldBeNull("an owner is there");
+        await _appliance.DownAsync();
+        await _appliance.UpAsync();
+        (await _owner.DownloadAsync(running.Team, file)).ShouldBe(content, "the same account, session and file after every container was replaced");
+        (await _appliance.LinkAsync()).ShouldBeNull("an owner is there");
     }
 
     [Fact, Trait("Requirement", "O1"), Trait("Requirement", "F10")]
     public async Task Whichever_service_is_killed_under_load_comes_back_and_nothing_acknowledged_is_lost()
     {
-        await using var appliance = await Composed.StartAsync();
-        using var owner = await appliance.PersonAsync();
-        await owner.SetUpAsync((await appliance.LinkAsync())!);
-        var team = await owner.TeamAsync("Harbour");
-        var acknowledged = new ConcurrentDictionary<string, byte[]>(StringComparer.Ordinal);
-        var refusals = new ConcurrentBag<HttpStatusCode?>();
-        using var stop = new CancellationTokenSource();
-        var writers = Enumerable.Range(0, 3).Select(writer => Task.Run(async () =>
+        await using var load = new Load(_owner, running.Team);
+        foreach (var service in new[] { "objects", "database", "web", "database" })
         {
-            for (var number = 0; !stop.IsCancellationRequested; number++)
-            {
-                var content = RandomNumberGenerator.GetBytes(20_000);
-                try
-                {
-                    acknowledged[await owner.UploadAsync(team, $"{writer}-{number}.bin", content)] = content;
-                }
-                catch (HttpRequestException refused)
-                {
-                    refusals.Add(refused.StatusCode);
-                    await Task.Delay(200);
-                }
-            }
-        })).ToArray();
-        foreach (var service in new[] { "objects", "database", "web", "database", "objects", "web" })
-        {
-            await Task.Delay(2000);
-            await appliance.CrashAsync(service);
-            await appliance.UpAsync();
+            await Task.Delay(1500);
+            await _appliance.CrashAsync(service);
+            await _appliance.HealthyAsync();
         }
-        var before = acknowledged.Count;
-        await WaitAsync(() => acknowledged.Count > before + 5);
-        await stop.CancelAsync();
-        await Task.WhenAll(writers);
+        await load.MoreAsync(5);
+        output.WriteLine(await load.EndAsync());
+        load.Refusals.ShouldContain(503, "while a service behind it is away, the web application says so");
+        load.Refusals.ShouldAllBe(status => status == 503 || status == null, "null: no answer, while the web application itself is away");
+        await load.NothingIsLostAsync();
+    }
 
-        output.WriteLine($"{acknowledged.Count} files acknowledged, {refusals.Count} requests refused: {string.Join(", ", refusals.GroupBy(r => r).Select(g => $"{g.Key?.ToString() ?? "no answer"} {g.Count()}"))}");
-        acknowledged.Count.ShouldBeGreaterThan(20);
-        refusals.ShouldAllBe(status => status == null || status == HttpStatusCode.ServiceUnavailable, "away is said as 503, or the connection is gone with the process");
-        refusals.ShouldContain(HttpStatusCode.ServiceUnavailable);
-        foreach (var (file, content) in acknowledged)
+    [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O8")]
+    public async Task Stopped_killed_upgraded_and_restarted_in_any_order_it_loses_nothing()
+    {
+        var newer = ApplianceImage.Name + "-newer";
+        await ChildProcess.RunAsync("bash", "-c", $"printf 'FROM {ApplianceImage.Name}\\nLABEL newer=yes\\n' | docker build -q -t {newer} -");
+        var seed = TestSeed.Take(output);
+        var random = new Random(seed);
+        try
         {
-            (await owner.DownloadAsync(team, file)).ShouldBe(content);
+            await using var load = new Load(_owner, running.Team);
+            var steps = new List<string> { "stop", "kill", "restart", "upgrade", "kill", "stop", "down" };
+            random.Shuffle(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(steps));
+            foreach (var step in steps)
+            {
+                var service = Composed.Services[random.Next(3)];
+                output.WriteLine($"{step} {service}");
+                await Task.Delay(random.Next(1000));
+                switch (step)
+                {
+                    case "upgrade":
+                        await _appliance.UpgradeAsync(newer);
+                        break;
+                    case "down":
+                        await _appliance.DownAsync();
+                        break;
+                    default:
+                        await _appliance.ComposeAsync(step, service);
+                        break;
+                }
+                await _appliance.UpAsync();
+            }
+            await load.MoreAsync(5);
+            output.WriteLine(await load.EndAsync());
+            await load.NothingIsLostAsync();
+        }
+        finally
+        {
+            await _appliance.UpgradeAsync(ApplianceImage.Name);
+            await ChildProcess.TryRunAsync("docker", "rmi", newer);
         }
     }
 
-    [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O6"), Trait("Requirement", "O7")]
-    public async Task Every_control_holds_and_a_container_that_is_let_loose_is_found()
+    [Fact, Trait("Requirement", "O8")]
+    public async Task An_older_image_on_newer_data_refuses_and_says_which_version_is_needed()
     {
-        await using var appliance = await Composed.StartAsync();
-        var (code, said) = await CheckAsync(appliance);
+        const string Psql = "psql -qX -h /run/appliance/database -U postgres -d appliance -c ";
+        await _appliance.InsideAsync("database", Psql + """
+            "update appliance_state set value = value || '_later' where name = 'schema'; update appliance_state set value = '7.8.9' where name = 'schema_version';
+             insert into \"__EFMigrationsHistory\" select value, '10.0.0' from appliance_state where name = 'schema'"
+            """);
+        // The web application alone, then the database's own start.
+        await _appliance.ComposeAsync("restart", "web");
+        await _appliance.WaitAsync(async () => (await _appliance.LogsAsync("web")).Contains("version 7.8.9 or later is needed", StringComparison.Ordinal), "the web application refuses");
+        await _appliance.ComposeAsync("restart", "database");
+        await _appliance.WaitAsync(async () => (await _appliance.LogsAsync("database")).Contains("version 7.8.9 or later is needed", StringComparison.Ordinal), "the database refuses");
+
+        // As the version that it needs would leave it; nothing was changed meanwhile.
+        await _appliance.ComposeAsync("stop", "database", "web");
+        await _appliance.ComposeAsync("run", "--rm", "--no-deps", "-T", "--entrypoint", "sh", "database", "-c", """
+            postgres=/usr/lib/postgresql/17/bin/postgres; data=/var/lib/appliance/database/cluster
+            rm -f $data/postmaster.pid
+            printf '%s\n' "update appliance_state set value = replace(value, '_later', '') where name = 'schema'" "delete from \"__EFMigrationsHistory\" where \"MigrationId\" like '%_later'" \
+              "update appliance_state set value = '0.1.0' where name = 'schema_version'" | $postgres --single -D $data appliance
+            """);
+        await _appliance.UpAsync();
+        (await _owner.UploadAsync(running.Team, "after the refusal.bin", [1])).ShouldNotBeEmpty();
+    }
+
+    [Fact, Trait("Requirement", "O8")]
+    public async Task A_port_that_is_taken_is_said()
+    {
+        // A second web application in the first one's container.
+        var (code, said) = await _appliance.TryComposeAsync("exec", "-T", "web", "/usr/libexec/appliance/entry", "web");
+        code.ShouldBe(1);
+        said.ShouldContain("Another program uses the port already");
+    }
+
+    [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O6"), Trait("Requirement", "O7")]
+    public async Task Every_control_holds()
+    {
+        await _appliance.HealthyAsync();
+        var (code, said) = await CheckAsync(_appliance);
         output.WriteLine(said);
         said.Split('\n').Where(line => line.StartsWith("FAIL", StringComparison.Ordinal)).ShouldBeEmpty();
         code.ShouldBe(0);
+    }
 
+    [Fact, Trait("Requirement", "O1"), Trait("Requirement", "O6")]
+    public async Task A_container_that_is_let_loose_is_found()
+    {
         var folder = Directory.CreateTempSubdirectory("loose");
         try
         {
@@ -105,7 +151,7 @@ public sealed class ComposeTests(ITestOutputHelper output)
                     ports: ["127.0.0.1::9464"]
                 """);
             await using var second = await Composed.StartAsync(loose);
-            (code, said) = await CheckAsync(second);
+            var (code, said) = await CheckAsync(second);
             code.ShouldBe(1);
             foreach (var control in new[] { "CIS 5.3 ", "CIS 5.5 ", "CIS 5.8 ", "CIS 5.10", "CIS 5.12", "CIS 5.28" })
             {
@@ -120,13 +166,4 @@ public sealed class ComposeTests(ITestOutputHelper output)
 
     private static Task<(int Code, string Output)> CheckAsync(Composed appliance) =>
         ChildProcess.TryRunAsync("env", $"PROJECT={appliance.Project}", Path.Combine(Repository.Root, "hardening/check"));
-
-    private static async Task WaitAsync(Func<bool> condition)
-    {
-        for (var left = 600; !condition(); left--)
-        {
-            left.ShouldBeGreaterThan(0, "it did not come back");
-            await Task.Delay(100);
-        }
-    }
 }

@@ -8,14 +8,21 @@ namespace Appliance.Image;
 /// <summary>An appliance of its own, run by compose/compose.yaml as a user would, under another project name and on a free port of loopback. Gone afterwards, volumes too.</summary>
 internal sealed partial class Composed : IAsyncDisposable
 {
+    public static readonly string[] Services = ["database", "objects", "web"];
+
     private readonly string[] _files;
     private readonly int _port = FreePort();
+
+    private string _image = ApplianceImage.Name;
 
     private Composed(string[] files) => _files = files;
 
     public string Project { get; } = $"test-{Guid.NewGuid():N}"[..17];
 
     public Uri Origin => new($"https://localhost:{_port}");
+
+    /// <summary>Nothing runs yet.</summary>
+    public static Composed Prepare(params string[] files) => new(files);
 
     /// <summary>First start, until everything is healthy.</summary>
     public static async Task<Composed> StartAsync(params string[] files)
@@ -35,6 +42,13 @@ internal sealed partial class Composed : IAsyncDisposable
 
     public Task UpAsync() => ComposeAsync("up", "--detach", "--wait", "--wait-timeout", "240");
 
+    /// <summary>As when compose/.env names another image: containers of the old one are replaced.</summary>
+    public Task UpgradeAsync(string image)
+    {
+        _image = image;
+        return UpAsync();
+    }
+
     /// <summary>Containers and networks go, volumes stay: what an upgrade does.</summary>
     public Task DownAsync() => ComposeAsync("down");
 
@@ -42,13 +56,36 @@ internal sealed partial class Composed : IAsyncDisposable
 
     public async Task<string> ContainerAsync(string service) => (await ComposeAsync("ps", "--all", "--quiet", service)).Trim();
 
-    /// <summary>As a crash: SIGKILL to the container's first process. Docker starts it again by its policy… which it does not after a kill by hand, so we do.</summary>
+    /// <summary>As a crash: SIGKILL to the container's first process, not through Docker, which would take it for a wish. Waits until Docker has started it again.</summary>
     public async Task CrashAsync(string service)
     {
         var container = await ContainerAsync(service);
-        var pid = (await ChildProcess.RunAsync("docker", "inspect", "--format", "{{.State.Pid}}", container)).Trim();
+        var pid = await LookAsync(container, "{{.State.Pid}}");
         await ChildProcess.RunAsync("kill", "-KILL", pid);
+        await WaitAsync(async () => await LookAsync(container, "{{.State.Running}} {{.State.Pid}}") is var now && now != "true " + pid && now.StartsWith("true", StringComparison.Ordinal), $"{service} is started again");
     }
+
+    /// <summary>Until each of the three says that it is ready.</summary>
+    public async Task HealthyAsync()
+    {
+        foreach (var service in Services)
+        {
+            await WaitAsync(async () => await ContainerAsync(service) is { Length: > 0 } container && await LookAsync(container, "{{.State.Health.Status}}") == "healthy", $"{service} is healthy");
+        }
+    }
+
+    public async Task WaitAsync(Func<Task<bool>> condition, string what)
+    {
+        for (var until = DateTime.UtcNow.AddMinutes(3); !await condition(); await Task.Delay(300))
+        {
+            if (DateTime.UtcNow > until)
+            {
+                throw new TimeoutException($"Waited in vain until {what}:\n{(await TryComposeAsync("logs", "--tail", "40")).Output}");
+            }
+        }
+    }
+
+    public static async Task<string> LookAsync(string container, string format) => (await ChildProcess.RunAsync("docker", "inspect", "--format", format, container)).Trim();
 
     public Task<string> InsideAsync(string service, string script) => ComposeAsync("exec", "-T", service, "sh", "-c", script);
 
@@ -73,7 +110,7 @@ internal sealed partial class Composed : IAsyncDisposable
     public Task<(int Code, string Output)> TryComposeAsync(params string[] arguments) => ChildProcess.TryRunAsync(
         "env",
         [
-            $"APPLIANCE_PUBLISH=127.0.0.1:{_port}", $"APPLIANCE_ORIGIN=https://localhost:{_port}", $"APPLIANCE_IMAGE={ApplianceImage.Name}",
+            $"APPLIANCE_PUBLISH=127.0.0.1:{_port}", $"APPLIANCE_ORIGIN=https://localhost:{_port}", $"APPLIANCE_IMAGE={_image}",
             "docker", "compose", "--project-name", Project, "--file", Path.Combine(Repository.Root, "compose/compose.yaml"),
             .. _files.SelectMany(file => new[] { "--file", file }), .. arguments,
         ]);

@@ -5,7 +5,7 @@ using Xunit;
 namespace Appliance.Image;
 
 /// <summary>The one-container shape: s6 as process 1, three services, each under its own account.</summary>
-[Collection(nameof(ImageCollection))]
+[Collection(nameof(ContainerCollection))]
 public sealed class OneContainerTests : IAsyncLifetime
 {
     private readonly string _name = $"test-{Guid.NewGuid():N}"[..17];
@@ -71,10 +71,12 @@ public sealed class OneContainerTests : IAsyncLifetime
         await ReadyAsync();
         foreach (var process in (await ProcessesAsync()).Where(p => !p.Arguments.StartsWith("ps ", StringComparison.Ordinal)))
         {
-            var (code, status) = await ChildProcess.TryRunAsync("docker", "exec", "--user", process.Account, _name, "grep", "^CapEff", $"/proc/{process.Id}/status");
+            var (code, status) = await ChildProcess.TryRunAsync("docker", "exec", "--user", process.Account, _name, "grep", "-E", "^(Cap(Inh|Prm|Eff|Amb)|NoNewPrivs)", $"/proc/{process.Id}/status");
             if (code == 0) // it may have ended
             {
-                status.Trim().ShouldEndWith(process.Account == "root" ? "00000000000000c0" : "0000000000000000", customMessage: process.Arguments);
+                status.ShouldContain("NoNewPrivs:\t1", customMessage: process.Arguments);
+                var held = status.Split('\n').Where(line => line.StartsWith("Cap", StringComparison.Ordinal)).Select(line => line.Split('\t')[1]).ToHashSet(StringComparer.Ordinal);
+                held.ShouldBe(process.Account == "root" ? ["0000000000000000", "00000000000000c0"] : ["0000000000000000"], ignoreOrder: true, customMessage: process.Arguments);
             }
         }
     }

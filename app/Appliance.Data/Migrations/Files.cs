@@ -8,3 +8,9 @@ internal sealed class Files : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0030_file_life")]
 internal sealed class FileLife : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0050_search")]
+internal sealed class BoundedSearch : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0051_entries_upkeep")]
+internal sealed class EntriesUpkeep : SqlMigration;

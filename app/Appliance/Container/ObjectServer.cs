@@ -22,7 +22,7 @@ internal static class ObjectServer
     /// <param name="secrets">The server's own folder: <c>user</c>, <c>password</c> and the authority's key. Kept.</param>
     /// <param name="certificates">Its certificate folder: <c>public.crt</c>, <c>private.key</c>, named as MinIO wants them.</param>
     /// <param name="access">Where the web application looks: <c>user</c>, <c>password</c>, <c>authority.pem</c>, for the folder's group.</param>
-    /// <exception cref="KeyFileException">A credential file is there and empty: an earlier start cannot have left it so.</exception>
+    /// <exception cref="KeyFileException">A credential file is empty, or open to others: an earlier start cannot have left it so.</exception>
     public static void Prepare(string secrets, string certificates, string access)
     {
         Directory.CreateDirectory(secrets, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
@@ -39,6 +39,10 @@ internal static class ObjectServer
         {
             var file = Path.Combine(secrets, name);
             DurableFile.TryWriteNew(file, Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(length, lowercase: true)), OwnerReads);
+            if ((File.GetUnixFileMode(file) & ~OwnerReads) != UnixFileMode.None)
+            {
+                throw new KeyFileException(file, "is open to others, or may be changed", $"Give it to the service's account alone: chmod 0400 '{file}'. If others could read it, treat it as known to them.");
+            }
             var value = File.ReadAllBytes(file);
             if (value.Length == 0)
             {

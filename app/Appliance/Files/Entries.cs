@@ -46,7 +46,7 @@ public static class Entries
                    case when e.kind = 'file' then e.size end as "Size", e.media_type as "MediaType", e.revision as "Revision",
                    e.created_at as "CreatedAt", e.modified_at as "ModifiedAt", c.username as "CreatedBy", m.username as "ModifiedBy", v.number as "Version", e.current_version_id as "CurrentVersion"
             from entries e join users c on c.id = e.created_by join users m on m.id = e.modified_by
-            left join versions v on v.team_id = e.team_id and v.id = e.current_version_id
+            left join versions v on v.team_id = e.team_id and v.entry_id = e.id and v.id = e.current_version_id
             where e.team_id = app_team() and e.reference = {reference} and e.deleted_at is null
             """, cancellationToken);
         if (found is not [var entry])

@@ -178,13 +178,13 @@ internal sealed class FilesConfiguration :
     public void Configure(EntityTypeBuilder<Entry> builder)
     {
         builder.ToTable("entries");
-        builder.HasKey(e => e.Id);
+        builder.HasKey(e => new { e.TeamId, e.Id });
     }
 
     public void Configure(EntityTypeBuilder<FileVersion> builder)
     {
         builder.ToTable("versions");
-        builder.HasKey(v => v.Id);
+        builder.HasKey(v => new { v.TeamId, v.EntryId, v.Id });
     }
 
     public void Configure(EntityTypeBuilder<Segment> builder)

@@ -153,8 +153,8 @@ public sealed class Purge(Database database, SealedObjects objects)
         }
         var versions = await session.ExecuteAsync(
             $"""
-            delete from versions where team_id = app_team() and id in (
-                select v.id from versions v join entries e on e.team_id = app_team() and e.id = v.entry_id and e.current_version_id <> v.id
+            delete from versions where team_id = app_team() and (entry_id, id) in (
+                select v.entry_id, v.id from versions v join entries e on e.team_id = app_team() and e.id = v.entry_id and e.current_version_id <> v.id
                 where v.team_id = app_team() and v.entry_id = any({files}) limit {RowsAtOnce})
             """, cancellationToken);
         if (versions == RowsAtOnce)

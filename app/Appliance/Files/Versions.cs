@@ -76,7 +76,7 @@ public sealed class Versions(Quota quota, SealedObjects objects, TimeProvider ti
         {
             throw new FileRuleException(FileRule.VersionIsCurrent, "This is what the file is now. Restore another version first, or move the file to the trash.");
         }
-        await session.ExecuteAsync($"delete from versions where team_id = app_team() and id = {version.Id}", cancellationToken);
+        await session.ExecuteAsync($"delete from versions where team_id = app_team() and entry_id = {file.Id} and id = {version.Id}", cancellationToken);
         var gone = await session.SqlAsync<Guid>(
             $"""
             delete from segments where team_id = app_team() and content_id = {version.ContentId}

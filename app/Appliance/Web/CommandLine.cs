@@ -95,7 +95,7 @@ internal static class CommandLine
 
     private static string? Understood(Exception e) => e switch
     {
-        KeyFileException or SettingsException or CertificateFileException or NewerSchemaException or UndeclaredAccessException or StoreUnavailableException => e.Message,
+        KeyFileException or SettingsException or CertificateFileException or NewerSchemaException or OlderSchemaException or UndeclaredAccessException or StoreUnavailableException => e.Message,
         DatabaseUnavailableException => $"PostgreSQL did not answer for {s_databasePatience.TotalSeconds} seconds. Check APPLIANCE_DATABASE_HOST and that the server runs.",
         ForbiddenByDatabaseException => "The database does not let this account in as the role it needs. Check pg_ident.conf and pg_hba.conf.",
         IOException { InnerException: AddressInUseException } or AddressInUseException =>

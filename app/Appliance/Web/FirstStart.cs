@@ -14,6 +14,8 @@ public static class FirstStart
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
 
     /// <exception cref="KeyFileException">A key file is missing, unusable, or not the one that this data was sealed with.</exception>
+    /// <exception cref="NewerSchemaException">A newer version wrote this data.</exception>
+    /// <exception cref="OlderSchemaException">The schema has not been brought up to this version.</exception>
     /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
     public static async Task PrepareAsync(Settings settings, CancellationToken cancellationToken)
     {
@@ -22,6 +24,11 @@ public static class FirstStart
         await using var services = new ServiceCollection()
             .AddDatabase(settings.Database, typeof(ApplianceProgram).Assembly).BuildServiceProvider();
         var database = services.GetRequiredService<Database>();
+        await database.CheckSchemaAsync(cancellationToken);
+        if (await ClockCheck.AskAsync(database, TimeProvider.System, cancellationToken) is { } warning)
+        {
+            await Console.Error.WriteLineAsync(warning);
+        }
 
         await EnsureAsync(database, new Key("appliance_key_id", settings.ApplianceKeyFile, FileKeyProvider.Create, ApplianceKeyId), settings, cancellationToken);
         await EnsureAsync(database, new Key("ledger_key_id", settings.LedgerKeyFile, TreeHeadSigner.Create, LedgerKeyId), settings, cancellationToken);

@@ -65,6 +65,10 @@ public sealed partial class RemotePerson : IDisposable
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
         using var answer = await Http.SendAsync(request, cancellationToken);
         var body = await answer.Content.ReadAsStringAsync(cancellationToken);
+        if (answer is { StatusCode: HttpStatusCode.ServiceUnavailable, Headers.RetryAfter: null })
+        {
+            throw new InvalidOperationException("503 without Retry-After: " + body);
+        }
         return answer.StatusCode == HttpStatusCode.Created
             ? JsonDocument.Parse(body).RootElement.GetProperty("reference").GetString()!
             : throw new HttpRequestException($"The upload was answered {answer.StatusCode}: {body}", null, answer.StatusCode);

@@ -1,3 +1,4 @@
+using Appliance.Data;
 using Appliance.Tests.TestServers;
 using Appliance.Vault;
 using Appliance.Web;
@@ -73,6 +74,41 @@ public sealed class FirstStartTests
         await using var host = await StoppedAsync();
         File.SetUnixFileMode(host.Settings.ApplianceKeyFile, mode);
         (await Should.ThrowAsync<KeyFileException>(host.StartServiceAsync)).Message.ShouldContain(host.Settings.ApplianceKeyFile);
+    }
+
+    [Fact, Trait("Requirement", "O8")]
+    public async Task Data_of_a_newer_version_is_refused_with_the_version_that_it_needs()
+    {
+        await using var host = await StoppedAsync();
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, """
+            update appliance_state set value = '9999_later' where name = 'schema'; update appliance_state set value = '7.8.9' where name = 'schema_version';
+            insert into "__EFMigrationsHistory" values ('9999_later', '10.0.0'); select 1
+            """);
+        (await Should.ThrowAsync<NewerSchemaException>(host.StartServiceAsync)).Message.ShouldContain("version 7.8.9 or later is needed");
+        (await Should.ThrowAsync<NewerSchemaException>(DataServices.MigrateAsync(host.Settings.Database, default, typeof(ApplianceProgram).Assembly)))
+            .Message.ShouldContain("version 7.8.9 or later is needed");
+    }
+
+    [Fact, Trait("Requirement", "O8")]
+    public async Task A_schema_that_was_not_brought_up_to_date_is_refused_with_what_to_do()
+    {
+        await using var host = await StoppedAsync();
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update appliance_state set value = '0001_foundation' where name = 'schema'; select 1");
+        (await Should.ThrowAsync<OlderSchemaException>(host.StartServiceAsync)).Message.ShouldContain("verb migrate");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "drop table appliance_state; select 1");
+        (await Should.ThrowAsync<OlderSchemaException>(host.StartServiceAsync)).Message.ShouldContain("not there yet");
+    }
+
+    [Fact, Trait("Requirement", "O8")]
+    public async Task A_clock_behind_what_was_written_is_said()
+    {
+        await using var host = await ApplianceHost.StartAsync();
+        (await ClockCheck.AskAsync(host.Database, TimeProvider.System, default)).ShouldBeNull();
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, """
+            insert into ledger_heads (tree, size, root, frontier, signed_at, key_id, signature)
+            values ('00000000-0000-0000-0000-000000000000', 1000000, sha256('x'), 'x', now() + interval '400 days', 'x', 'x'); select 1
+            """);
+        (await ClockCheck.AskAsync(host.Database, TimeProvider.System, default)).ShouldNotBeNull().ShouldContain("set the clock");
     }
 
     [Fact]

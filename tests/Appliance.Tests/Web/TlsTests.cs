@@ -105,6 +105,26 @@ public sealed class TlsTests(ApplianceHost host) : IClassFixture<ApplianceHost>
         Directory.Delete(folder, recursive: true);
     }
 
+    [Theory, Trait("Requirement", "O3")]
+    [InlineData(-20_000)] // the machine's battery was empty: its clock begins in 1971
+    [InlineData(800)]
+    public void What_was_made_while_the_clock_was_wrong_is_good_once_it_is_right(int days)
+    {
+        var folder = Directory.CreateTempSubdirectory("appliance-tls-").FullName;
+        var clock = new SetClock { Now = DateTimeOffset.UtcNow.AddDays(days) };
+        var own = new OwnAuthority(folder, ["appliance.test"], clock);
+        own.Ensure();
+        clock.Now = DateTimeOffset.UtcNow;
+        own.Ensure();
+        foreach (var file in new[] { own.AuthorityFile, own.ServerFile })
+        {
+            using var certificate = X509CertificateLoader.LoadCertificateFromFile(file);
+            certificate.NotBefore.ToUniversalTime().ShouldBeLessThan(DateTime.UtcNow);
+            certificate.NotAfter.ToUniversalTime().ShouldBeGreaterThan(DateTime.UtcNow);
+        }
+        Directory.Delete(folder, recursive: true);
+    }
+
     [Fact, Trait("Requirement", "O3")]
     public async Task An_operators_certificate_is_taken_up_without_a_restart_and_a_bad_one_is_not()
     {

@@ -11,3 +11,4 @@ cd $S; tar -cSf - rt mon osd | gzip -9 > /var/tmp/p.tgz
 sum=$(sha256sum /var/tmp/p.tgz | cut -c1-16); sed "s/@SUM@/$sum/" "$here/server.sh" > /var/tmp/h
 n=$(( $(wc -c < /var/tmp/h) - 8 + 10 + 1 )); sed -i "s/@OFFSET@/$(printf %010d $n)/" /var/tmp/h
 cat /var/tmp/h /var/tmp/p.tgz > "$1"; chmod 755 "$1"; ls -la "$1"; du -sh --apparent-size $S/*; du -sh $S/*
+rm -rf $S /var/tmp/p.tgz /var/tmp/h # a layer would hold the sparse files in full

@@ -47,7 +47,7 @@ internal static class ArchiveItems
             )
             select d.id as "Id", d.above as "Above", d.kind = 'folder' as "IsFolder", d.name as "Name", coalesce(v.size, 0) as "Size",
                    v.content_id as "ContentId", d.modified_at as "Modified"
-            from down d left join versions v on v.team_id = app_team() and v.id = d.current_version_id
+            from down d left join versions v on v.team_id = app_team() and v.entry_id = d.id and v.id = d.current_version_id
             order by d.depth, d.above, d.name_key limit {most + 1}
             """, cancellationToken);
         return found.Count <= most ? Plan(found) : throw new ArchiveTooLargeException(most);

@@ -17,6 +17,8 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
     private const int RenewDaysBefore = 30;
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
 
+    private static readonly DateTimeOffset s_longAgo = new(2000, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     public string AuthorityFile => Path.Combine(folder, "authority.pem");
 
     public string ServerFile => Path.Combine(folder, "server.pem");
@@ -29,18 +31,39 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
     public void Ensure()
     {
         Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        if (!File.Exists(AuthorityFile) || !File.Exists(AuthorityKeyFile))
-        {
-            MakeAuthority();
-        }
-        using var authority = X509Certificate2.CreateFromPemFile(AuthorityFile, AuthorityKeyFile);
+        using var authority = LoadAuthority() ?? MakeAuthority();
         if (!IsGood(authority))
         {
             Issue(authority);
         }
     }
 
-    private void MakeAuthority()
+    /// <summary>
+    /// The authority, where it is of use: a first start under a clock that was wrong can have left one that ended long ago, and one that was cut off a pair
+    /// that does not match.
+    /// </summary>
+    private X509Certificate2? LoadAuthority()
+    {
+        if (!File.Exists(AuthorityFile) || !File.Exists(AuthorityKeyFile))
+        {
+            return null;
+        }
+        try
+        {
+            var authority = X509Certificate2.CreateFromPemFile(AuthorityFile, AuthorityKeyFile);
+            if (authority.NotAfter.ToUniversalTime() > time.GetUtcNow().UtcDateTime.AddDays(RenewDaysBefore))
+            {
+                return authority;
+            }
+            authority.Dispose();
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
+        {
+        }
+        return null;
+    }
+
+    private X509Certificate2 MakeAuthority()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         // The number tells two appliances' authorities apart in a browser's list.
@@ -50,8 +73,10 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, critical: true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, critical: false));
         var now = time.GetUtcNow();
-        using var certificate = request.CreateSelfSigned(now.AddMinutes(-5), now.AddYears(AuthorityYears));
+        // From long ago: where the clock was ahead at the first start, it holds when the clock has been set right, too.
+        using var certificate = request.CreateSelfSigned(now < s_longAgo ? now.AddMinutes(-5) : s_longAgo, now.AddYears(AuthorityYears));
         WritePair(certificate, key, AuthorityFile, AuthorityKeyFile);
+        return X509Certificate2.CreateFromPemFile(AuthorityFile, AuthorityKeyFile);
     }
 
     private bool IsGood(X509Certificate2 authority)
@@ -64,6 +89,7 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
         {
             using var server = X509Certificate2.CreateFromPemFile(ServerFile, ServerKeyFile);
             return server.NotAfter.ToUniversalTime() > time.GetUtcNow().UtcDateTime.AddDays(RenewDaysBefore)
+                && server.NotBefore.ToUniversalTime() <= time.GetUtcNow().UtcDateTime // made while the clock was ahead
                 && server.IssuerName.RawData.AsSpan().SequenceEqual(authority.SubjectName.RawData)
                 && hosts.All(host => server.MatchesHostname(host, allowWildcards: false));
         }
