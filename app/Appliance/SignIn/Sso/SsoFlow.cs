@@ -123,7 +123,7 @@ internal sealed class SsoFlow(
         try
         {
             var said = await VerifiedAsync(session, connection, response, reference, request?.RequestId, ct);
-            return request is null ? await UnaskedAsync(session, reference, said, ct) : await AnsweredAsync(session, connection, request, reference, said, http, ct);
+            return request is null ? await UnaskedAsync(session, reference, ct) : await AnsweredAsync(session, connection, request, reference, said, http, ct);
         }
         catch (SamlRefusedException e)
         {
@@ -171,9 +171,8 @@ internal sealed class SsoFlow(
     /// The person came from the identity provider's own page. Whose browser this is nobody knows: an attacker may have sent it here with an answer of
     /// theirs (login CSRF). So the answer signs nobody in; the person goes on from our own page, and is asked nothing where they are signed in there.
     /// </summary>
-    private static async Task<SsoAnswer> UnaskedAsync(TeamSession session, string reference, SamlAssertion said, CancellationToken ct)
+    private static async Task<SsoAnswer> UnaskedAsync(TeamSession session, string reference, CancellationToken ct)
     {
-        _ = said;
         await session.CommitAsync(ct);
         return new SsoAnswer($"/sso/{reference}");
     }
