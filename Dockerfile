@@ -19,8 +19,10 @@ RUN set -eu; \
     dotnet publish app/Appliance/Appliance.csproj --configuration Release --runtime "$rid" --self-contained \
       -p:RestoreLockedMode=false -p:PublishReadyToRun=true -p:DebugType=none -p:GenerateDocumentationFile=false -p:RunAnalyzers=false --output /out; \
     cp app/Appliance.Data/roles.sql /out/
+COPY tools/Appliance.Sbom tools/Appliance.Sbom
+RUN dotnet publish tools/Appliance.Sbom --configuration Release -p:RestoreLockedMode=true -p:GenerateDocumentationFile=false --output /sbom
 
-FROM $BASE_IMAGE
+FROM $BASE_IMAGE AS debian
 # postgresql-17    the database (brings libicu, which the application needs for Unicode, and OpenSSL, for its TLS)
 # pgbackrest       the database's backups: point in time, encrypted, verified
 # s6               supervisor of the one-container shape: an account for each service, order, restarts
@@ -56,14 +58,28 @@ RUN set -eu; \
     rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /usr/share/man /usr/share/locale /usr/share/info /var/lib/postgresql /etc/postgresql \
       /usr/lib/postgresql/17/lib/bitcode /usr/bin/apt* /usr/lib/apt /etc/apt; \
     # Of each package's documents its licence stays, as most licences ask.
-    find /usr/share/doc ! -type d ! -name copyright -delete; find /usr/share/doc -type d -empty -delete; \
+    find /usr/share/doc -type f ! -name copyright -delete; find /usr/share/doc -type d -empty -delete; \
     find / -xdev -perm /6000 -type f -exec chmod a-s {} +
+
+# What is in the image, and under which licences (CycloneDX): from dpkg, what was published, the lock files, the vendored files and the store's program.
+FROM build AS inventory
+ARG OBJECT_STORE_IMAGE
+ARG VERSION=0.1.0
+COPY --from=object-store /usr/bin/minio /store/minio
+COPY --from=debian /var/lib/dpkg/status /debian/var/lib/dpkg/status
+COPY --from=debian /usr/share/doc /debian/usr/share/doc
+RUN dotnet /sbom/Appliance.Sbom.dll /inventory --version "$VERSION" --debian /debian --deps /out/Appliance.deps.json --packages /root/.nuget/packages --locks app \
+      --app app/Appliance --store /store/minio --store-image "$OBJECT_STORE_IMAGE"
+
+FROM debian
 COPY --from=object-store /usr/bin/minio /usr/bin/minio
 COPY --from=build /out /usr/lib/appliance
+COPY --from=inventory /inventory /usr/share/appliance
 COPY image/libexec /usr/libexec/appliance
 COPY LICENSE /usr/share/doc/appliance/copyright
+# The folder is where a container of compose/blue-green.yaml lays the authority's certificate for the proxy.
 # What it takes, uncompressed. The goal is 450 MB; a test holds it to that.
-RUN chmod 0755 /usr/libexec/appliance/* && \
+RUN install -d -m 0755 -o 10001 -g 10001 /run/appliance/authority && chmod 0755 /usr/libexec/appliance/* && \
     du -xsk /usr/lib/appliance /usr/lib/postgresql /usr/bin/minio /usr/lib/*-linux-gnu* /usr/share 2>/dev/null | sort -n | awk '{ printf "%8.1f MB  %s\n", $1 * 1.024 / 1000, $2 }' && \
     du -xsk / 2>/dev/null | awk '{ printf "%8.1f MB  the whole image\n", $1 * 1.024 / 1000 }'
 ARG VERSION=0.1.0
@@ -75,7 +91,8 @@ LABEL org.opencontainers.image.title="Appliance" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.licenses="Apache-2.0 AND AGPL-3.0-or-later AND PostgreSQL AND MIT AND ISC AND GPL-3.0-or-later AND LGPL-2.1-or-later" \
-      org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim"
+      org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim" \
+      appliance.sbom="/usr/share/appliance/sbom.cdx.json"
 ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin DOTNET_EnableDiagnostics=0 APPLIANCE_DATA=/var/lib/appliance/web
 USER 10001:10001
 EXPOSE 8443

@@ -22,12 +22,23 @@ public sealed record DatabaseOptions
 
     public int MaxConnections { get; init; } = 40;
 
-    internal string ConnectionString => new NpgsqlConnectionStringBuilder
+    /// <summary>For a server across a network, and always there; null: the Unix socket, where the kernel says who is at the other end.</summary>
+    public DatabaseTls? Tls { get; init; }
+
+    /// <summary>A folder of this machine, not a host.</summary>
+    public static bool IsSocket(string host) => host.StartsWith('/');
+
+    /// <exception cref="InvalidOperationException">A host without TLS, or a socket with it: nothing is ever sent in clear across a network.</exception>
+    internal string ConnectionString => IsSocket(Host) != Tls is null
+        ? throw new InvalidOperationException($"The database's host is '{Host}', which {(Tls is null ? "needs" : "does not take")} TLS.")
+        : new NpgsqlConnectionStringBuilder
     {
         Host = Host,
         Port = Port,
         Database = Name,
         Username = Role,
+        SslMode = Tls is null ? SslMode.Disable : SslMode.VerifyFull,
+        GssEncryptionMode = GssEncryptionMode.Disable,
         ApplicationName = "appliance",
         MaxPoolSize = MaxConnections,
         Timeout = 5,
@@ -57,7 +68,7 @@ public static class DataServices
     public static async Task MigrateAsync(DatabaseOptions options, CancellationToken cancellationToken, params Assembly[] capabilities)
     {
         ApplianceContext.UseCapabilities(capabilities);
-        await using var source = NpgsqlDataSource.Create((options with { Role = "appliance_owner" }).ConnectionString);
+        await using var source = Source(options with { Role = "appliance_owner" });
         await using var context = new ApplianceContext(ContextOptions(source, null));
         await MigrateAsync(context, cancellationToken).Translated();
     }
@@ -89,8 +100,15 @@ public static class DataServices
 
     internal static Database Open(DatabaseOptions options, ILoggerFactory? logs)
     {
-        var source = new NpgsqlDataSourceBuilder(options.ConnectionString).Build();
+        var source = Source(options);
         return new Database(source, ContextOptions(source, logs));
+    }
+
+    private static NpgsqlDataSource Source(DatabaseOptions options)
+    {
+        var builder = new NpgsqlDataSourceBuilder(options.ConnectionString);
+        options.Tls?.Apply(builder);
+        return builder.Build();
     }
 
     private static DbContextOptions<ApplianceContext> ContextOptions(NpgsqlDataSource source, ILoggerFactory? logs)

@@ -1,11 +1,24 @@
+using System.Security.Authentication;
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
 namespace Appliance.Data;
 
 /// <summary>The database cannot be reached, or went away in the middle. Nothing of the session was acknowledged; trying again later is safe.</summary>
-public sealed class DatabaseUnavailableException(Exception inner)
+public class DatabaseUnavailableException(Exception inner)
     : Exception("The database cannot be reached right now.", inner);
+
+/// <summary>There is a server, but it could not prove who it is, or it does not let us in: waiting does not help, the settings or the server's must be mended.</summary>
+public sealed class DatabaseRefusedException(Exception inner) : DatabaseUnavailableException(inner)
+{
+    /// <summary>What the TLS library or the server said.</summary>
+    public string Reason { get; } = Said(inner);
+
+    private static string Said(Exception error) => error is PostgresException refused ? refused.MessageText : error.InnerException is { } inner ? Said(inner) : error.Message;
+}
+
+/// <summary>The answer to a commit was lost: it may have happened or not. What the rows refer to must be left alone.</summary>
+public sealed class InDoubtException(Exception inner) : Exception("Nobody can know whether the change was committed.", inner);
 
 /// <summary>A row with this key exists already. <see cref="Constraint"/> is the database's name of the rule.</summary>
 public sealed class DuplicateException(string constraint, Exception inner)
@@ -36,6 +49,7 @@ public static class DatabaseErrors
         {
             PostgresErrorCodes.UniqueViolation => new DuplicateException(e.ConstraintName ?? "", e),
             PostgresErrorCodes.InsufficientPrivilege => new ForbiddenByDatabaseException(e),
+            PostgresErrorCodes.InvalidAuthorizationSpecification => new DatabaseRefusedException(e),
             // What the row belongs to was removed in this moment: what a foreign key names has been looked up just before.
             PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.ForeignKeyViolation
                 => new ConcurrentChangeException(e),
@@ -45,7 +59,10 @@ public static class DatabaseErrors
                 => new DatabaseUnavailableException(e),
             _ => null,
         },
+        // To whoever asks it is the same: come back, and look what is there.
+        InDoubtException => new DatabaseUnavailableException(exception),
         DatabaseUnavailableException or DuplicateException or ForbiddenByDatabaseException or ConcurrentChangeException => exception,
+        NpgsqlException { InnerException: AuthenticationException } => new DatabaseRefusedException(exception),
         NpgsqlException => new DatabaseUnavailableException(exception),
         _ => null,
     };

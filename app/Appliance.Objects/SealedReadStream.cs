@@ -111,12 +111,43 @@ internal sealed class SealedReadStream : ReadOnlyForwardStream
         }
         if (_plainStart == _plainEnd)
         {
+            if (WholeChunkFor(buffer.Length) > 0)
+            {
+                return await DecryptIntoAsync(buffer, cancellationToken);
+            }
             await DecryptNextAsync(cancellationToken);
         }
         var read = (int)Math.Min(Math.Min(buffer.Length, _plainEnd - _plainStart), _left);
         _plain.AsSpan(_plainStart, read).CopyTo(buffer.Span);
         _plainStart += read;
         _left -= read;
+        return read;
+    }
+
+    /// <summary>Plain bytes of the next chunk where all of them are wanted and fit; otherwise 0.</summary>
+    int WholeChunkFor(int room)
+    {
+        if (_left == 0 || (_chunk == _range.FirstChunk && _range.Offset != _chunk * SealedFormat.ChunkSize))
+        {
+            return 0;
+        }
+        var length = (int)(_range.EndOf(_chunk) - SealedFormat.ChunkOffset(_chunk)) - SealedFormat.Overhead;
+        return length <= room && length <= _left ? length : 0;
+    }
+
+    /// <summary>As many whole chunks as fit, without a copy. A chunk that was altered leaves no plain bytes of its own, and the caller has none of them.</summary>
+    async ValueTask<int> DecryptIntoAsync(Memory<byte> buffer, CancellationToken cancellation)
+    {
+        var read = 0;
+        while (WholeChunkFor(buffer.Length - read) is > 0 and var length)
+        {
+            await ReadAheadAsync(length + SealedFormat.Overhead, cancellation);
+            _session.OpenChunk(_chunk, _sealed.AsSpan(_sealedStart, length + SealedFormat.Overhead), _range.IsLastOfObject(_chunk), buffer.Span[read..]);
+            _sealedStart += length + SealedFormat.Overhead;
+            _chunk++;
+            _left -= length;
+            read += length;
+        }
         return read;
     }
 

@@ -27,3 +27,15 @@ control_4_10() {
   if [ -z "$found" ]; then pass "no private key, empty data folders"; else fail "${found//$'\n'/ }"; fi
   if docker inspect --format '{{json .Config.Env}}' "$image" | grep -qiE 'secret|password|token'; then fail "a value in ENV"; else pass "none in ENV"; fi
 }
+control_4_2() { control "CIS 4.2" "The bases come from where they are made"; note "the Dockerfile names Debian's and Microsoft's own images and the store's; image/pin.sh pins them to digests"; }
+control_4_4() { control "CIS 4.4" "Scanned, and built again with what was mended"; note "hardening/advisories holds the bill of materials against published advisories; each build takes Debian's newest"; }
+control_4_5() { control "CIS 4.5" "Content trust"; note "for the registry that an operator pulls from: DOCKER_CONTENT_TRUST=1, or a digest in APPLIANCE_IMAGE"; }
+control_4_7() {
+  control "CIS 4.7" "No layer only updates the lists of packages, which would be kept and grow old"
+  expect "layers with apt-get update and no install" "$(docker history --no-trunc --format '{{.CreatedBy}}' "$image" | grep 'apt-get update' | grep -vc 'apt-get install')" 0
+}
+control_4_11() { control "CIS 4.11" "Only packages whose signature was verified"; expect "ways around it in the layers" "$(docker history --no-trunc --format '{{.CreatedBy}}' "$image" | grep -ciE 'allow-unauthenticated|trusted=yes|AllowInsecure')" 0; }
+control_4_12() {
+  control "CIS 4.12" "What was built in is known"
+  expect "the bill of materials: its format" "$(docker run --rm --network none --entrypoint sed "$image" -n 's/^ *"bomFormat": "\(.*\)",$/\1/p' /usr/share/appliance/sbom.cdx.json)" CycloneDX
+}

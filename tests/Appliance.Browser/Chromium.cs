@@ -47,14 +47,21 @@ public sealed class Chromium : IAsyncLifetime
     }
 
     /// <summary>A person's browser: its own cookies and storage, with the checks that every page must pass.</summary>
-    public async Task<Person> PersonAsync(int width = 1280, ColorScheme theme = ColorScheme.Light, bool javaScript = true)
+    /// <param name="width">Of the window, in CSS pixels.</param>
+    /// <param name="theme">What the system is set to.</param>
+    /// <param name="javaScript">Whether scripts run.</param>
+    /// <param name="touch">A finger and no mouse: <c>pointer: coarse</c>.</param>
+    /// <param name="motion">Whether motion is welcome.</param>
+    public async Task<Person> PersonAsync(int width = 1280, ColorScheme theme = ColorScheme.Light, bool javaScript = true, bool touch = false, bool motion = false)
     {
         var context = await Browser.NewContextAsync(new()
         {
             BaseURL = Appliance.Settings.Origin.ToString(),
             ViewportSize = new() { Width = width, Height = 800 },
             ColorScheme = theme,
-            ReducedMotion = ReducedMotion.Reduce,
+            ReducedMotion = motion ? ReducedMotion.NoPreference : ReducedMotion.Reduce,
+            HasTouch = touch,
+            IsMobile = touch,
             JavaScriptEnabled = javaScript,
             Locale = "en-GB",
         });

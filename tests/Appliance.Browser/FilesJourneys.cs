@@ -94,6 +94,23 @@ internal static class FilesJourneys
             }
             """, new object?[] { count, prefix, folder });
 
+    /// <summary>Drops files and folders of this machine there, as the system's own file manager would.</summary>
+    public static async Task DropAsync(this IPage page, ILocator onto, params string[] paths)
+    {
+        var box = (await onto.BoundingBoxAsync())!;
+        await using var session = await page.Context.NewCDPSessionAsync(page);
+        foreach (var type in new[] { "dragEnter", "dragOver", "drop" })
+        {
+            await session.SendAsync("Input.dispatchDragEvent", new Dictionary<string, object>(StringComparer.Ordinal)
+            {
+                ["type"] = type,
+                ["x"] = box.X + box.Width / 2,
+                ["y"] = box.Y + box.Height / 2,
+                ["data"] = new Dictionary<string, object>(StringComparer.Ordinal) { ["items"] = Array.Empty<object>(), ["files"] = paths, ["dragOperationsMask"] = 1 },
+            });
+        }
+    }
+
     /// <summary>Follows what was just chosen to another folder, and waits until its page works.</summary>
     public static async Task ArriveAsync(this IPage page, string heading)
     {
@@ -125,6 +142,15 @@ internal static class FilesJourneys
         await using var session = await chromium.Appliance.Database.ForUserAsync(user, default);
         return (new((await session.SqlAsync<Guid>($"""select id as "Value" from teams where reference = {reference}""", default)).Single()), user);
     }
+
+    /// <summary>What a finger may press in the page or in an open dialog and is smaller than 44 by 44 pixels (WCAG 2.2, 2.5.5).</summary>
+    public static Task<string[]> SmallTargetsAsync(this IPage page) => page.EvaluateAsync<string[]>(
+        """
+        () => [...document.querySelectorAll('main :is(a.btn, button, summary, .cell-check label), dialog[open] :is(a.btn, button, summary), #row-menu:popover-open button, .tray button')]
+            .filter(e => e.checkVisibility({ visibilityProperty: true }) && !e.matches('.visually-hidden'))
+            .map(e => [e, e.getBoundingClientRect()]).filter(([, at]) => at.height < 43.9 || at.width < 43.9)
+            .map(([e, at]) => `${e.className} "${(e.getAttribute('aria-label') ?? e.textContent).trim()}" ${at.width}x${at.height}`)
+        """);
 
     /// <summary>What the operator allows the team of this page.</summary>
     public static async Task SetQuotaAsync(this Chromium chromium, IPage page, long? bytes, long? files)

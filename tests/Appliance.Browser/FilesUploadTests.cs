@@ -83,6 +83,46 @@ public sealed class FilesUploadTests(Chromium chromium)
         await Expect(page.Locator(".version")).ToHaveCountAsync(2);
     }
 
+    [Fact, Trait("Requirement", "F1")]
+    public async Task Folders_and_files_that_are_dropped_come_in_with_everything_below_them_empty_ones_too()
+    {
+        await using var person = await chromium.PersonAsync();
+        await person.BeginAsync(chromium);
+        var page = person.Page;
+        var outside = Directory.CreateTempSubdirectory("dropped");
+        try
+        {
+            var folder = outside.CreateSubdirectory("Staffel ß");
+            folder.CreateSubdirectory("empty");
+            // More than the hundred that a directory reader hands out at once.
+            var many = folder.CreateSubdirectory("raw").CreateSubdirectory("takes");
+            foreach (var n in Enumerable.Range(0, 120))
+            {
+                await File.WriteAllTextAsync(Path.Combine(many.FullName, $"take {n:000}.txt"), $"take {n}");
+            }
+            var single = Path.Combine(outside.FullName, "single.txt");
+            await File.WriteAllTextAsync(single, "single");
+            await page.DropAsync(page.Locator("[data-drop]"), folder.FullName, single);
+            await Expect(page.Locator(".tray strong")).ToHaveTextAsync("121 of 121 uploaded", new() { Timeout = 60_000 });
+        }
+        finally
+        {
+            outside.Delete(recursive: true);
+        }
+        (await page.NamesAsync()).ShouldBe(["Staffel ß", "single.txt"]);
+        await page.CloseTrayAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Staffel ß", Exact = true }).ClickAsync();
+        await page.ArriveAsync("Staffel ß");
+        (await page.NamesAsync()).ShouldBe(["empty", "raw"]);
+        await page.GetByRole(AriaRole.Link, new() { Name = "raw", Exact = true }).ClickAsync();
+        await page.ArriveAsync("raw");
+        await page.GetByRole(AriaRole.Link, new() { Name = "takes", Exact = true }).ClickAsync();
+        await page.ArriveAsync("takes");
+        (await page.NamesAsync()).ShouldBe(Enumerable.Range(0, 120).Select(n => $"take {n:000}.txt"));
+        await page.GetByRole(AriaRole.Link, new() { Name = "take 119.txt", Exact = true }).ClickAsync();
+        await Expect(page.Locator("[data-panel] pre")).ToHaveTextAsync("take 119");
+    }
+
     [Fact, Trait("Requirement", "F10")]
     public async Task What_does_not_fit_is_refused_in_words_before_a_byte_is_sent_and_the_meter_warns()
     {

@@ -10,6 +10,16 @@ internal sealed partial class Composed : IAsyncDisposable
 {
     public static readonly string[] Services = ["database", "objects", "web"];
 
+    /// <summary>The object store's own profile, with what its stand-in (Ceph) calls besides.</summary>
+    private static readonly Lazy<string> s_standInSeccomp = new(() =>
+    {
+        var file = Path.Combine(Path.GetTempPath(), $"objects-{Guid.NewGuid():N}.json");
+        File.WriteAllText(file, ChildProcess.RunAsync(
+            Path.Combine(Repository.Root, "hardening/seccomp/make"), "--with", Path.Combine(Repository.Root, "tests/image/object-store-stand-in/extra.calls"), "objects").GetAwaiter().GetResult());
+        ChildProcess.RemoveAtTheEnd(file);
+        return file;
+    });
+
     private readonly string[] _files;
     private readonly int _port = FreePort();
 
@@ -17,9 +27,15 @@ internal sealed partial class Composed : IAsyncDisposable
 
     private Composed(string[] files) => _files = files;
 
+    /// <summary>What compose/.env would say besides.</summary>
+    public Dictionary<string, string> Variables { get; } = new(StringComparer.Ordinal);
+
     public string Project { get; } = $"test-{Guid.NewGuid():N}"[..17];
 
     public Uri Origin => new($"https://localhost:{_port}");
+
+    /// <summary>One of the files in compose.</summary>
+    public static string Example(string name) => Path.Combine(Repository.Root, "compose", name);
 
     /// <summary>Nothing runs yet.</summary>
     public static Composed Prepare(params string[] files) => new(files);
@@ -107,10 +123,19 @@ internal sealed partial class Composed : IAsyncDisposable
         return code == 0 ? output : throw new InvalidOperationException($"docker compose {string.Join(' ', arguments)} ended with {code}:\n{output}\n{(await TryComposeAsync("logs", "--tail", "30")).Output}");
     }
 
+    /// <summary>hardening/check against this appliance, told what the stand-in for the object store is; further settings as NAME=VALUE.</summary>
+    public Task<(int Code, string Output)> CheckAsync(params string[] settings) => ChildProcess.TryRunAsync(
+        "env",
+        [
+            $"PROJECT={Project}", $"APPLIANCE_OBJECTS_SECCOMP={s_standInSeccomp.Value}", "OBJECTS_PROCESSES=sh|ld-linux-x86-64.so.2|sleep|cksum|cat|ceph-mon|ceph-osd|radosgw",
+            .. settings, Path.Combine(Repository.Root, "hardening/check"),
+        ]);
+
     public Task<(int Code, string Output)> TryComposeAsync(params string[] arguments) => ChildProcess.TryRunAsync(
         "env",
         [
-            $"APPLIANCE_PUBLISH=127.0.0.1:{_port}", $"APPLIANCE_ORIGIN=https://localhost:{_port}", $"APPLIANCE_IMAGE={_image}",
+            $"APPLIANCE_PUBLISH=127.0.0.1:{_port}", $"APPLIANCE_ORIGIN=https://localhost:{_port}", $"APPLIANCE_IMAGE={_image}", $"APPLIANCE_OBJECTS_SECCOMP={s_standInSeccomp.Value}",
+            .. Variables.Select(variable => $"{variable.Key}={variable.Value}"),
             "docker", "compose", "--project-name", Project, "--file", Path.Combine(Repository.Root, "compose/compose.yaml"),
             .. _files.SelectMany(file => new[] { "--file", file }), .. arguments,
         ]);

@@ -9,6 +9,9 @@ internal sealed class Files : SqlMigration;
 [DbContext(typeof(ApplianceContext)), Migration("0030_file_life")]
 internal sealed class FileLife : SqlMigration;
 
+[DbContext(typeof(ApplianceContext)), Migration("0040_one_flight")]
+internal sealed class OneFlight : SqlMigration;
+
 [DbContext(typeof(ApplianceContext)), Migration("0050_search")]
 internal sealed class BoundedSearch : SqlMigration;
 

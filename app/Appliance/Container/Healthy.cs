@@ -11,19 +11,22 @@ internal static class Healthy
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(4);
 
-    /// <summary>0 where the web application says that it is ready.</summary>
+    /// <summary>
+    /// 0 where the web application says that it is ready. Where the certificate is the operator's, any is taken: the file can hold the next one
+    /// already, or a broken one, which the service refuses and goes on with the one before.
+    /// </summary>
     public static Task<int> WebAsync(Settings settings) => AskAsync(
         new Uri($"https://localhost:{settings.Listen.Port}/health/ready"),
-        settings.CertificateFile ?? new OwnAuthority(settings.CertificateFolder, [], TimeProvider.System).ServerFile);
+        settings.CertificateFile is null ? new OwnAuthority(settings.CertificateFolder, [], TimeProvider.System).ServerFile : null);
 
     /// <summary>0 where the S3 server says that it is ready.</summary>
     public static Task<int> ObjectsAsync(string certificate) => AskAsync(new Uri("https://localhost:9000/minio/health/ready"), certificate);
 
-    private static async Task<int> AskAsync(Uri address, string certificateFile)
+    private static async Task<int> AskAsync(Uri address, string? certificateFile)
     {
         try
         {
-            using var own = X509CertificateLoader.LoadCertificateFromFile(certificateFile);
+            using var own = certificateFile is null ? null : X509CertificateLoader.LoadCertificateFromFile(certificateFile);
             using var handler = new SocketsHttpHandler
             {
                 UseProxy = false,
@@ -31,7 +34,7 @@ internal static class Healthy
                 // The very certificate that the service was given: neither its name nor its issuer says more.
                 SslOptions = new SslClientAuthenticationOptions
                 {
-                    RemoteCertificateValidationCallback = (_, seen, _, _) => seen is not null && CryptographicOperations.FixedTimeEquals(seen.GetRawCertData(), own.RawData),
+                    RemoteCertificateValidationCallback = (_, seen, _, _) => seen is not null && (own is null || CryptographicOperations.FixedTimeEquals(seen.GetRawCertData(), own.RawData)),
                 },
             };
 #pragma warning disable RS0030 // no request leaves the machine: both addresses are its loopback

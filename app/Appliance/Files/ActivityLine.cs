@@ -1,10 +1,14 @@
 using System.Text.Json;
+using Appliance.Ledger;
 using Appliance.Teams;
 
 namespace Appliance.Files;
 
-/// <summary>Something that happened to an entry, in words: "mara renamed it from “a”". <c>Icon</c>: its picture's name.</summary>
-public sealed record ActivityLine(DateTimeOffset At, string Who, string What, string? Detail, string Icon)
+/// <summary>
+/// Something that happened to an entry, in words: "mara renamed it from “a”". <c>Icon</c>: its picture's name; <c>Token</c>: what the token is called that
+/// made the change, null where the person did it in a browser.
+/// </summary>
+public sealed record ActivityLine(DateTimeOffset At, string Who, string What, string? Detail, string? Token, string Icon)
 {
     /// <summary>Newest first, from the team's ledger.</summary>
     internal static async Task<IReadOnlyList<ActivityLine>> ReadAsync(TeamVisit visit, ListedEntry entry, int most, CancellationToken cancellationToken)
@@ -35,7 +39,7 @@ public sealed record ActivityLine(DateTimeOffset At, string Who, string What, st
             "version.deleted" => (details.GetValueOrDefault("version") is { } gone ? $"deleted version {gone}" : "deleted a version", null, "trash"),
             _ => (row.Action.Replace('.', ' '), (string?)null, "info"),
         };
-        return new ActivityLine(row.At, row.Who ?? "The appliance", what, detail, icon);
+        return new ActivityLine(row.At, row.Who ?? "The appliance", what, detail, details.GetValueOrDefault(TokenName.NameDetail), icon);
     }
 
     private static Dictionary<string, string?> Read(string details)

@@ -1,7 +1,10 @@
+using System.Buffers;
 using System.Globalization;
 using Appliance.Data;
 using Appliance.Objects;
+using Appliance.SignIn;
 using Appliance.Teams;
+using Appliance.Vault;
 using Microsoft.Net.Http.Headers;
 
 namespace Appliance.Files;
@@ -10,6 +13,25 @@ namespace Appliance.Files;
 internal static class ContentResponse
 {
     private const int CopyBuffer = 64 << 10;
+
+    /// <summary>What is opened while the piece before it is being sent: two of these for each long download.</summary>
+    private const int AheadBuffer = 256 << 10;
+
+    /// <summary>On the endpoints: their content is looked up in the flight that tells who asks.</summary>
+    public static readonly ReadsAlong Along = new(context =>
+        context.RequestServices.GetRequiredService<TeamAccess>().Known(context.GetRouteValue("team") as string) is { } team
+        && context.GetRouteValue("entry") is string entry && Reference.IsWellFormed(entry) && TryVersion(context.Request, out var version)
+            ? new ContentAlong(team, entry, version)
+            : null);
+
+    private sealed class ContentAlong(TeamId team, string entry, int? version) : AlongRead(team)
+    {
+        public ContentRows Rows { get; } = new(team);
+
+        protected override FormattableString Sql => ContentRows.Sql(entry, version);
+
+        protected override void Take(Row row) => Rows.Take(row);
+    }
 
     /// <summary>Finds the content and sends it; 404 for what is not there or not this person's.</summary>
     /// <param name="context">The request.</param>
@@ -22,7 +44,9 @@ internal static class ContentResponse
         var access = context.RequestServices.GetRequiredService<TeamAccess>();
         if (!TryVersion(request, out var version)
             || await access.LocateAsync(team, context.User, cancelled) is not { } who
-            || await StoredContent.ReadAsync(context.RequestServices.GetRequiredService<Database>(), who.Team, who.Person, entry, version, cancelled) is not { } found)
+            || (AlongRead.Of<ContentAlong>(context, who.Team, who.Person) is { } along
+                ? along.Rows.Found
+                : await StoredContent.ReadAsync(context.RequestServices.GetRequiredService<Database>(), who.Team, who.Person, entry, version, cancelled)) is not { } found)
         {
             response.StatusCode = StatusCodes.Status404NotFound;
             return;
@@ -37,7 +61,8 @@ internal static class ContentResponse
         // is an error page, afterwards the connection is cut, never a clean end of something that is not whole.
         var objects = context.RequestServices.GetRequiredService<SealedObjects>();
         await using var reader = await ContentReader.OpenAsync(objects, content.Team, range, segments, cancelled);
-        await CopyAsync(context, reader, AccessWatch.Over(context, team));
+        var watch = AccessWatch.Over(context, team);
+        await (range.Count > 2 * AheadBuffer ? CopyAheadAsync(context, reader, watch) : CopyAsync(context, reader, watch));
     }
 
     /// <summary>The query's <c>version</c>: null where there is none. False: it is no number that a version could have.</summary>
@@ -114,6 +139,42 @@ internal static class ContentResponse
         {
             response.Headers.ContentSecurityPolicy = default;
         }
+    }
+
+    /// <summary>For long content: one thread opens the next piece while another encrypts this one for the connection.</summary>
+    private static async Task CopyAheadAsync(HttpContext context, ContentReader reader, AccessWatch watch)
+    {
+        var (output, cancelled) = (context.Response.BodyWriter, context.RequestAborted);
+        var (sent, opened) = (ArrayPool<byte>.Shared.Rent(AheadBuffer), ArrayPool<byte>.Shared.Rent(AheadBuffer));
+        var opening = OpenAsync(opened);
+        try
+        {
+            while (await opening is > 0 and var read)
+            {
+                (sent, opened) = (opened, sent);
+                opening = OpenAsync(opened);
+                if (!await watch.MayGoOnAsync())
+                {
+                    context.Abort(); // never a clean end of something that is not whole
+                    return;
+                }
+                sent.AsSpan(0, read).CopyTo(output.GetSpan(read)); // in one piece, which TLS then takes as it is
+                output.Advance(read);
+                var flushed = await output.FlushAsync(cancelled);
+                if (flushed.IsCompleted || flushed.IsCanceled)
+                {
+                    return; // the client has gone
+                }
+            }
+        }
+        finally
+        {
+            await ((Task)opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            ArrayPool<byte>.Shared.Return(sent, clearArray: true); // they held content in clear
+            ArrayPool<byte>.Shared.Return(opened, clearArray: true);
+        }
+
+        Task<int> OpenAsync(byte[] buffer) => Task.Run(() => reader.ReadAsync(buffer.AsMemory(0, AheadBuffer), cancelled).AsTask(), CancellationToken.None);
     }
 
     private static async Task CopyAsync(HttpContext context, ContentReader reader, AccessWatch watch)

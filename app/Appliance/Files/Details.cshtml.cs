@@ -8,14 +8,12 @@ namespace Appliance.Files;
 
 /// <summary>Everything about one entry on a page of its own: what the panel shows beside the list, for phones and without script.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class DetailsModel(TeamAccess access, Versions versions) : TeamPage(access)
+public sealed class DetailsModel(TeamAccess access, Versions versions) : ChangePage(access)
 {
     [FromRoute(Name = "entry")]
     public string Entry { get; set; } = "";
 
     public PanelView Panel { get; private set; } = null!;
-
-    public string? Problem { get; private set; }
 
     public async Task<IActionResult> OnGetAsync([FromQuery] int? version)
     {
@@ -29,29 +27,8 @@ public sealed class DetailsModel(TeamAccess access, Versions versions) : TeamPag
     public Task<IActionResult> OnPostDeleteVersionAsync([FromForm] int version) =>
         ChangeAsync(visit => versions.DeleteAsync(visit, Entry, version, HttpContext.Origin(), HttpContext.RequestAborted));
 
-    private async Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change)
-    {
-        await using (var visit = await EnterAsync())
-        {
-            if (visit is null)
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await change(visit);
-                return Redirect($"/teams/{TeamReference}/files/{Entry}/details");
-            }
-            catch (FileRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        // The change ended its session: what is shown is read anew.
-        await using var after = await EnterAsync();
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return after is null ? NothingHere : await ShowAsync(after, null);
-    }
+    private Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change) =>
+        ChangeAsync(change, $"/teams/{TeamReference}/files/{Entry}/details", visit => ShowAsync(visit, null));
 
     private async Task<IActionResult> ShowAsync(TeamVisit visit, int? version)
     {

@@ -43,8 +43,7 @@ public sealed class DirectUploads(
         var name = EntryName.Parse(announced.Name);
         var place = await LookAsync(visit, announced, name, cancellationToken);
         await visit.DisposeAsync();
-        return await TakeSmallAsync(visit, announced.Length, body, (session, content, pieces) =>
-            StoreSmallAsync(session, content, pieces, place, name, announced.Conflict, origin), cancellationToken);
+        return await StoreSmallAsync(visit.Team, visit.Person, place, name, announced, body, origin, cancellationToken);
     }
 
     /// <summary>Makes content a new version of a file and commits. Where that cannot be, it throws before a byte is read.</summary>
@@ -75,7 +74,7 @@ public sealed class DirectUploads(
         }
         Quota.Require(await quota.UsageAsync(visit, cancellationToken), length, 0);
         await visit.DisposeAsync();
-        return await TakeSmallAsync(visit, length, body, async (session, content, pieces) =>
+        return await TakeSmallAsync(visit.Team, visit.Person, length, body, null, async (session, content, pieces) =>
         {
             await quota.RequireRoomAsync(session, length, 0, CancellationToken.None);
             var placed = await _placing.PlaceAsync(session, content, where, origin, CancellationToken.None);
@@ -84,8 +83,24 @@ public sealed class DirectUploads(
         }, cancellationToken);
     }
 
+    /// <summary>
+    /// As <see cref="StoreAsync"/>, for small content of a new file in a team without a quota, where what can be refused has been looked at already. Null, and no
+    /// byte was read: it is something else, and goes the other way.
+    /// </summary>
+    internal async Task<DirectFile?> TryStoreAsync(NewFileLook look, UserId person, NewUpload announced, PipeReader body, Origin origin, CancellationToken cancellationToken)
+    {
+        if (announced.Length > limits.SmallFileBytes || look.Seen is not { IsThere: true } seen || quota.Limits(seen.MaxBytes, seen.MaxFiles) is not (null, null))
+        {
+            return null;
+        }
+        var name = EntryName.Parse(announced.Name);
+        return UploadFinish.RequireName(seen.Kind, announced.Conflict, name.Text)
+            ? await StoreSmallAsync(look.Team, person, new Place(seen.Folder, announced.Folder, IsNew: true, IsLimited: false), name, announced, body, origin, cancellationToken)
+            : null;
+    }
+
     /// <summary>Where small content goes. <c>IsNew</c>: a new file will come of it; <c>IsLimited</c>: the team has a quota.</summary>
-    private sealed record Place(FolderStep? Folder, bool IsNew, bool IsLimited);
+    private sealed record Place(Guid? Folder, string? FolderReference, bool IsNew, bool IsLimited);
 
     /// <summary>What can be refused before the bytes are read; nothing stays locked.</summary>
     private async Task<Place> LookAsync(TeamVisit visit, NewUpload announced, EntryName name, CancellationToken cancellationToken)
@@ -104,28 +119,46 @@ public sealed class DirectUploads(
         {
             Quota.Require(await quota.UsageAsync(visit, cancellationToken), announced.Length, isNew ? 1 : 0);
         }
-        return new Place(folder, isNew, isLimited);
+        return new Place(folder?.Id, folder?.Reference, isNew, isLimited);
     }
 
     private sealed record Seen(string? Kind, long? MaxBytes, long? MaxFiles);
 
-    /// <summary>Seals the content, and then writes the rows; if they cannot be, nothing stays.</summary>
+    private Task<DirectFile> StoreSmallAsync(
+        TeamId team, UserId person, Place place, EntryName name, NewUpload announced, PipeReader body, Origin origin, CancellationToken cancellationToken) =>
+        TakeSmallAsync(
+            team, person, announced.Length, body,
+            (content, pieces) => place is { IsNew: true, IsLimited: false }
+                ? NewFile.InsertAsync(database, NewFile.Of(content, pieces, place.Folder, place.FolderReference, name, origin, time))
+                : Task.FromResult<ListedEntry?>(null),
+            (session, content, pieces) => PlaceSmallAsync(session, content, pieces, place, name, announced.Conflict, origin), cancellationToken);
+
+    /// <summary>
+    /// Seals the content, and then writes the rows: in one flight if <paramref name="direct"/> can do it, otherwise in a session. If they cannot be
+    /// written, nothing stays; where nobody knows whether they were, the object does, and the sweeper decides.
+    /// </summary>
     private async Task<DirectFile> TakeSmallAsync(
-        TeamVisit visit, long length, PipeReader body, Func<TeamSession, NewContent, List<Segment>, Task<ListedEntry>> write, CancellationToken cancellationToken)
+        TeamId team, UserId person, long length, PipeReader body, Func<NewContent, List<Segment>, Task<ListedEntry?>>? direct,
+        Func<TeamSession, NewContent, List<Segment>, Task<ListedEntry>> write, CancellationToken cancellationToken)
     {
         var (version, inDoubt) = (Guid.CreateVersion7(), false);
-        var (mediaType, pieces) = await SealAsync(visit.Team, version, length, body, cancellationToken);
+        var (mediaType, pieces) = await SealAsync(team, version, length, body, cancellationToken);
         try
         {
-            await using var session = await database.ForTeamAsync(visit.Team, visit.Person, CancellationToken.None);
-            var entry = await write(session, new NewContent(version, visit.Team, visit.Person, length, mediaType), pieces);
+            var content = new NewContent(version, team, person, length, mediaType);
+            if (direct is not null && await direct(content, pieces) is { } made)
+            {
+                return new DirectFile(made, version);
+            }
+            await using var session = await database.ForTeamAsync(team, person, CancellationToken.None);
+            var entry = await write(session, content, pieces);
             inDoubt = true;
             await session.CommitAsync(CancellationToken.None);
             return new DirectFile(entry, version);
         }
-        catch when (!inDoubt)
+        catch (Exception e) when (!inDoubt && e is not InDoubtException)
         {
-            await objects.RemoveAsync(visit.Team, pieces.Select(p => p.ObjectId.Value), CancellationToken.None);
+            await objects.RemoveAsync(team, pieces.Select(p => p.ObjectId.Value), CancellationToken.None);
             throw;
         }
     }
@@ -179,65 +212,27 @@ public sealed class DirectUploads(
         }
     }
 
-    private async Task<ListedEntry> StoreSmallAsync(
+    private async Task<ListedEntry> PlaceSmallAsync(
         TeamSession session, NewContent content, List<Segment> pieces, Place place, EntryName name, string conflict, Origin origin)
     {
-        var (folder, isNew, isLimited) = place;
         long? mostFiles = null;
-        if (isLimited)
+        if (place.IsLimited)
         {
             // What was to be a new version is a new file if the other one has just gone.
-            mostFiles = isNew ? null : await quota.HoldFilesAsync(session, CancellationToken.None);
-            await quota.RequireRoomAsync(session, content.Size, isNew ? 1 : 0, CancellationToken.None);
+            mostFiles = place.IsNew ? null : await quota.HoldFilesAsync(session, CancellationToken.None);
+            await quota.RequireRoomAsync(session, content.Size, place.IsNew ? 1 : 0, CancellationToken.None);
+            if (place.IsNew && await NewFile.InsertAsync(session, NewFile.Of(content, pieces, place.Folder, place.FolderReference, name, origin, time)) is { } made)
+            {
+                return made;
+            }
         }
-        if (isNew && await InsertNewAsync(session, content, pieces, folder, name, origin) is { } made)
-        {
-            return made;
-        }
-        if (await folders.PathAsync(session, folder?.Reference, CancellationToken.None) is null)
+        if (await folders.PathAsync(session, place.FolderReference, CancellationToken.None) is null)
         {
             throw FileRuleException.FolderGone();
         }
-        var placed = await _placing.PlaceAsync(session, content, new NewName(folder?.Id, name.Text, name.Key, conflict), mostFiles, origin, CancellationToken.None);
+        var placed = await _placing.PlaceAsync(session, content, new NewName(place.Folder, name.Text, name.Key, conflict), mostFiles, origin, CancellationToken.None);
         pieces.ForEach(session.Add);
         return (await Entries.ReadAsync(session, [placed.Entry], CancellationToken.None)).Single();
-    }
-
-    /// <summary>A new file, in one statement: the entry, its version, its segment and what the ledger says of it. Null where the name is taken or the folder gone.</summary>
-    private async Task<ListedEntry?> InsertNewAsync(
-        TeamSession session, NewContent content, List<Segment> pieces, FolderStep? folder, EntryName name, Origin origin)
-    {
-        var (id, reference, now) = (Guid.CreateVersion7(), Reference.New(), time.GetUtcNow());
-        now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)); // what the database keeps
-        var told = session.Prepare(FilePlacing.Uploaded(content, id, name.Text, 1), origin);
-        var stored = pieces.Count == 0 ? null : pieces[0];
-        var made = await session.SqlAsync<int>(
-            $"""
-            with recursive up as (
-                select parent_id, deleted_at, 1 as depth from entries where team_id = app_team() and id = {folder?.Id}::uuid
-                union all
-                select e.parent_id, e.deleted_at, up.depth + 1 from up join entries e on e.team_id = app_team() and e.id = up.parent_id where up.depth < {Folders.MaxDepth}
-            ), entry as (
-                insert into entries (id, team_id, reference, parent_id, kind, name, name_key, current_version_id, size, media_type, created_at, created_by, modified_at, modified_by)
-                select {id}, app_team(), {reference}, {folder?.Id}::uuid, 'file', {name.Text}, {name.Key}, {content.Id}, {content.Size}, {content.MediaType},
-                       {now}, {content.User.Value}, {now}, {content.User.Value}
-                where {folder is null} or (select coalesce(bool_and(deleted_at is null), false) from up)
-                on conflict (team_id, parent_id, name_key) where deleted_at is null do nothing returning id
-            ), version as (
-                insert into versions (id, team_id, entry_id, content_id, number, size, media_type, created_at, created_by)
-                select {content.Id}, app_team(), id, {content.Id}, 1, {content.Size}, {content.MediaType}, {now}, {content.User.Value} from entry
-            ), segment as (
-                insert into segments (team_id, content_id, start, length, object_id)
-                select app_team(), {content.Id}, 0, {content.Size}, {stored?.ObjectId.Value}::uuid from entry where {stored is not null}
-            ), told as (
-                insert into ledger_entries (id, tree, at, actor, action, subject, address, details)
-                select {told.Id}, {told.Tree}, {told.At}, {told.Actor?.Value}::uuid, {told.Action}, {told.Subject}, {told.Address}::text, {told.Details} from entry
-            )
-            select count(*)::int as "Value" from entry
-            """, CancellationToken.None);
-        return made is [1]
-            ? new ListedEntry(reference, Entry.File, name.Text, name.Key, folder?.Reference, content.Size, content.MediaType, 1, now, now)
-            : null;
     }
 
     private async Task<DirectFile> ReadAsync(TeamVisit visit, Guid version, PlacedFile placed)

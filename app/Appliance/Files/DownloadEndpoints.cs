@@ -14,9 +14,9 @@ public static class DownloadEndpoints
 
     public static void MapDownloads(this IEndpointRouteBuilder app)
     {
-        app.MapMethods("/teams/{team}/files/{entry}/content", s_methods, ServeAsync).RequireAuthorization(Access.SignedIn).ExcludeFromDescription();
+        app.MapMethods("/teams/{team}/files/{entry}/content", s_methods, ServeAsync).RequireAuthorization(Access.SignedIn).WithMetadata(ContentResponse.Along).ExcludeFromDescription();
         app.MapApiGroup("/teams/{team}/entries/{entry}/content").RequireAuthorization(Access.ApiRead).WithTags("Content")
-            .MapMethods("", s_methods, ServeAsync).WithSummary("A file's bytes; ?version=n for an earlier version.");
+            .MapMethods("", s_methods, ServeAsync).WithMetadata(ContentResponse.Along).WithSummary("A file's bytes; ?version=n for an earlier version.");
     }
 
     private static Task ServeAsync(HttpContext context, string team, string entry) => ContentResponse.SendAsync(context, team, entry, AsAttachment);

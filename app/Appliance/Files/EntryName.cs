@@ -42,6 +42,13 @@ public sealed record EntryName
         return new EntryName(composed);
     }
 
+    /// <summary>As <see cref="Parse"/>, for who asks whether it can be one.</summary>
+    public static bool TryParse(string? text, [NotNullWhen(true)] out EntryName? name)
+    {
+        name = Problem(text) is null && text!.Normalize(NormalizationForm.FormC) is var composed && Problem(composed) is null ? new EntryName(composed) : null;
+        return name is not null;
+    }
+
     private static void Check([NotNull] string? text)
     {
         if (Problem(text) is { } problem)

@@ -12,10 +12,10 @@ public sealed record FileLimits
     /// <summary>After this long, what a slow client has sent is made durable although the segment is not full.</summary>
     public TimeSpan SegmentTime { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How long one request may send. It must stay well below <see cref="OrphanGrace"/>: until a checksum is verified, what was sent is an orphan.</summary>
-    /// <summary>Files and folders in one archive; each costs some 200 bytes of memory while it is written.</summary>
+    /// <summary>Files and folders in one archive; each costs some 200 bytes of memory while it is written. How many archives at once: <see cref="ArchiveSlots"/>.</summary>
     public int ArchiveEntries { get; init; } = 250_000;
 
+    /// <summary>How long one request may send. It must stay well below <see cref="OrphanGrace"/>: until a checksum is verified, what was sent is an orphan.</summary>
     public TimeSpan RequestTime { get; init; } = TimeSpan.FromHours(12);
 
     /// <summary>How long an unfinished upload waits for its client to come back.</summary>

@@ -8,9 +8,12 @@ namespace Appliance.Files;
 /// </summary>
 public static class FilesLook
 {
-    public static string[] Styles { get; } = ["files", "files-panel", "uploads"];
+    public static string[] Styles { get; } = ["files", "files-panel", "files-views", "uploads"];
 
     public static string[] Scripts { get; } = ["files/app"];
+
+    /// <summary>The module that must have run before the first paint: it tells whether the list is drawn as tiles.</summary>
+    public static string EarlyScript => "files/view";
 
     /// <summary>The way to a folder from the team's root; the last step is where one is.</summary>
     public static IEnumerable<Crumb> Crumbs(string team, IReadOnlyList<FolderStep> path) => path.Count == 0

@@ -10,6 +10,7 @@ public static class FilesServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(provider => new FileLimits { MaxFileBytes = (long)provider.GetRequiredService<Settings>().MaxFileGibibytes << 30 });
         services.AddSingleton<Folders>();
+        services.AddSingleton<ArchiveSlots>();
         services.AddSingleton<Quota>();
         services.AddSingleton<Uploads>();
         services.AddSingleton<UploadRemoval>();

@@ -41,18 +41,14 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, 
         {
             return null;
         }
-        StoredContent? content = null;
-        var segments = await database.ReadAsync(
-            team, person,
-            $"""
-            select version_id, content_id, name, size, media_type, created_at, start, length, object_id from app_content({entry}, {version}::integer)
-            """,
-            row =>
+        var rows = new ContentRows(team);
+        await database.ReadAsync(
+            team, person, ContentRows.Sql(entry!, version), row =>
             {
-                content ??= new StoredContent(team, row.Id(0), row.Id(1), row.Text(2), row.Long(3), row.Text(4), row.Time(5));
-                return row.IsNull(6) ? null : new StoredSegment(row.Long(6), row.Long(7), row.Id(8));
+                rows.Take(row);
+                return row;
             }, cancellationToken);
-        return content is null ? null : (content, segments.OfType<StoredSegment>().ToList());
+        return rows.Found;
     }
 
     /// <summary>Those of all segments that hold a range, in order.</summary>
@@ -93,6 +89,29 @@ public sealed record StoredContent(TeamId Team, Guid VersionId, Guid ContentId, 
     private InvalidOperationException Gap() => new($"The segments of version {VersionId} leave a gap.");
 
     private sealed record Found(Guid Id, Guid ContentId, string Name, long Size, string MediaType, DateTimeOffset CreatedAt);
+}
+
+/// <summary>What <c>app_content</c> answers, row by row.</summary>
+internal sealed class ContentRows(TeamId team)
+{
+    private readonly List<StoredSegment> _segments = [];
+    private StoredContent? _content;
+
+    public (StoredContent Content, IReadOnlyList<StoredSegment> Segments)? Found => _content is null ? null : (_content, _segments);
+
+    public static FormattableString Sql(string entry, int? version) =>
+        $"""
+        select version_id, content_id, name, size, media_type, created_at, start, length, object_id from app_content({entry}, {version}::integer)
+        """;
+
+    public void Take(Row row)
+    {
+        _content ??= new StoredContent(team, row.Id(0), row.Id(1), row.Text(2), row.Long(3), row.Text(4), row.Time(5));
+        if (!row.IsNull(6))
+        {
+            _segments.Add(new StoredSegment(row.Long(6), row.Long(7), row.Id(8)));
+        }
+    }
 }
 
 /// <summary>A piece of a content: so many bytes, after so many others.</summary>

@@ -9,15 +9,13 @@ namespace Appliance.Files;
 
 /// <summary>What was deleted: to be restored, or to go for good.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, FileLimits limits, TimeProvider time) : TeamPage(access)
+public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, FileLimits limits, TimeProvider time) : ChangePage(access)
 {
     private const int PageSize = 200;
 
     public TrashPage Listing { get; private set; } = new([], null);
 
     public UsageView? Usage { get; private set; }
-
-    public string? Problem { get; private set; }
 
     public string? Done { get; private set; }
 
@@ -67,29 +65,8 @@ public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, 
         return days <= 1 ? "1 day" : string.Create(CultureInfo.InvariantCulture, $"{days} days");
     }
 
-    private async Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change, string after = "")
-    {
-        await using (var visit = await EnterAsync())
-        {
-            if (visit is null)
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await change(visit);
-                return Redirect($"/teams/{TeamReference}/trash{after}");
-            }
-            catch (FileRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        // The change ended its session: what is shown is read anew.
-        await using var again = await EnterAsync();
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return again is null ? NothingHere : await ShowAsync(again, null);
-    }
+    private Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change, string after = "") =>
+        ChangeAsync(change, $"/teams/{TeamReference}/trash{after}", visit => ShowAsync(visit, null));
 
     private async Task<IActionResult> ShowAsync(TeamVisit visit, string? after)
     {

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Appliance.Data;
+using Appliance.Vault;
 
 namespace Appliance.Ledger;
 
@@ -28,13 +29,13 @@ public static class LedgerAppend
         session.Append(ApplianceTree, happened, origin);
 
     /// <summary>
-    /// As <see cref="Record"/>, for a statement that writes the row itself, together with what it tells of: it must be inserted in this session as it is.
+    /// As <see cref="Record"/>, for a statement that writes the row itself, together with what it tells of: it must be inserted as it is, and
+    /// <see cref="Nudge"/> is to be called once it is committed.
     /// </summary>
-    internal static LedgerEntry Prepare(this TeamSession session, LedgerEvent happened, Origin origin)
-    {
-        session.AfterCommit(Nudge);
-        return Entry(session.TeamOrThrow.Value, happened, origin);
-    }
+    internal static LedgerEntry Prepare(TeamId team, LedgerEvent happened, Origin origin) => Entry(team.Value, happened, origin);
+
+    /// <summary>Tells the sealer that there is something to seal.</summary>
+    internal static void Nudge() => Committed?.Invoke(null, EventArgs.Empty);
 
     private static void Append(this TeamSession session, Guid tree, LedgerEvent happened, Origin origin)
     {
@@ -54,13 +55,24 @@ public static class LedgerAppend
             Action = happened.Action,
             Subject = happened.Subject,
             Address = origin.Address,
-            Details = happened.Details is null
-                ? "{}"
-                : JsonSerializer.Serialize(new SortedDictionary<string, string?>(happened.Details.ToDictionary(), StringComparer.Ordinal)),
+            Details = Details(happened, origin),
         };
     }
 
-    private static void Nudge() => Committed?.Invoke(null, EventArgs.Empty);
+    /// <summary>What the change says of itself, and the token that made it: said here, so that no capability can forget it.</summary>
+    private static string Details(LedgerEvent happened, Origin origin)
+    {
+        if (happened.Details is null && origin.Named is null)
+        {
+            return "{}";
+        }
+        var details = new SortedDictionary<string, string?>(happened.Details?.ToDictionary() ?? [], StringComparer.Ordinal);
+        if (origin.Named is { } token)
+        {
+            (details[TokenName.NameDetail], details[TokenName.ReferenceDetail]) = (token.Name, token.Reference);
+        }
+        return JsonSerializer.Serialize(details);
+    }
 
     /// <summary>
     /// A UUIDv7 that is greater than each one before it in this process (RFC 9562 section 6.2, method 3: the 12 bits after the

@@ -51,4 +51,17 @@ public sealed record Origin(UserId? Actor, string? Address)
 {
     /// <summary>The token that the request came with, which a request that runs for long asks for again; null for a session.</summary>
     public Guid? Token { get; init; }
+
+    /// <summary>What that token is called; null for a session. Every entry that the change writes says it.</summary>
+    public TokenName? Named { get; init; }
+}
+
+/// <summary>How a ledger names a token: as its person called it, and its public reference, because two may be called the same. Never the secret.</summary>
+public sealed record TokenName(string Name, string Reference)
+{
+    /// <summary>The detail that holds <see cref="Name"/>.</summary>
+    public const string NameDetail = "token";
+
+    /// <summary>The detail that holds <see cref="Reference"/>.</summary>
+    public const string ReferenceDetail = "token_reference";
 }

@@ -98,7 +98,7 @@ public sealed partial class LedgerSealer : BackgroundService
                     pause = Look;
                 }
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
                 if (pause == Look)
                 {

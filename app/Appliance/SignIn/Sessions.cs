@@ -14,6 +14,12 @@ namespace Appliance.SignIn;
 /// </summary>
 public sealed class Sessions(Database database, TimeProvider clock, SignInSettings settings)
 {
+    /// <summary>
+    /// Said by a page's script where nobody asked: the request is no sign that the person is there, and the session locks as if it had not come. It takes
+    /// nothing away from anybody's protection, so it need not be believed.
+    /// </summary>
+    internal const string BackgroundHeader = "Appliance-Background";
+
     /// <summary>How far two replicas' clocks may be apart.</summary>
     internal static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
 
@@ -144,16 +150,22 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     /// </summary>
     internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] tokenHash, HttpContext http, CancellationToken cancellationToken)
     {
-        var found = await database.ReadAsync(
+        var (along, now) = (AlongRead.For(http), clock.GetUtcNow());
+        var found = await database.ReadWithAsync(
             $"""
             select s.id, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.locked_at, s.stepped_up_at, u.username, u.owner, u.password_changed_at,
-                   s.only_team, s.only_team_reference
+                   s.only_team, s.only_team_reference,
+                   set_config('app.person', case when s.locked_at is null and s.expires_at > {now} and s.created_at <= {now + ClockTolerance}
+                       and s.last_seen_at <= {now + ClockTolerance} and s.last_seen_at > {now - settings.IdleLock} then s.user_id::text else '' end, true)
             from sessions s join users u on u.id = s.user_id where s.token_hash = {tokenHash}
             """,
-            r => new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9),
-                r.IdOrNull(10) is { } only ? new SessionLimit(new TeamId(only), r.Text(11), null) : null),
-            cancellationToken);
-        var now = clock.GetUtcNow();
+            r =>
+            {
+                along?.ReadAs(r.Text(12));
+                return new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9),
+                    r.IdOrNull(10) is { } only ? new SessionLimit(new TeamId(only), r.Text(11), null) : null);
+            }, along, cancellationToken);
+        now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now))
         {
             return null;
@@ -166,7 +178,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
             await session.CommitAsync(cancellationToken);
             locked = true;
         }
-        else if (!locked && now - row.LastSeenAt >= LastSeenPrecision)
+        else if (!locked && now - row.LastSeenAt >= LastSeenPrecision && !http.Request.Headers.ContainsKey(BackgroundHeader))
         {
             await using var session = await database.ForApplianceAsync(cancellationToken);
             await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
@@ -174,6 +186,16 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         }
         var renew = row.Limit is null && settings.PasswordAge is { } age && row.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
         return Principal(row.Id, row.UserId, row.Username, row.Owner, locked, renew, !locked && IsSteppedUp(row, now), row.Limit);
+    }
+
+    /// <summary>
+    /// Whether the session has neither been ended nor run out, for requests that run for long. A locked one is alive: walking away from the desk must
+    /// not break a download. A new identifier keeps the row, so it changes nothing here.
+    /// </summary>
+    internal async Task<bool> IsAliveAsync(Guid id, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow();
+        return await database.ReadAsync($"select 1 from sessions where id = {id} and expires_at > {now}", _ => true, cancellationToken) is [_];
     }
 
     /// <summary>

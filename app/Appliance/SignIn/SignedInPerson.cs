@@ -43,7 +43,7 @@ public static class SignedInPerson
     internal static bool IsSteppedUp(this ClaimsPrincipal person) => person.HasClaim(SteppedUpClaim, "true");
 
     /// <summary>The person and the address, for the ledger.</summary>
-    public static Origin Origin(this HttpContext http) => new(http.User.IdOrNull(), http.Address()) { Token = http.User.TokenId() };
+    public static Origin Origin(this HttpContext http) => new(http.User.IdOrNull(), http.Address()) { Token = http.User.TokenId(), Named = http.User.TokenName() };
 
     /// <summary>The address that the request came from. An IPv4 address in IPv6 form is the IPv4 address.</summary>
     public static string? Address(this HttpContext http)

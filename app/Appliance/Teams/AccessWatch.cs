@@ -1,13 +1,14 @@
 using Appliance.Data;
+using Appliance.SignIn;
 using Appliance.SignIn.Tokens;
 
 namespace Appliance.Teams;
 
 /// <summary>
-/// Asks again and again whether a long answer may go on: the token that asked for it may be revoked, or the person removed from the team, while
-/// a download of hours is under way. One watch for each request; not thread-safe.
+/// Asks again and again whether a long answer may go on: the token or the session that asked for it may be revoked, or the person removed from the
+/// team, while a download of hours is under way. One watch for each request; not thread-safe.
 /// </summary>
-public sealed class AccessWatch(HttpContext context, string team, TeamAccess access, ApiTokens tokens, TimeProvider time)
+public sealed class AccessWatch(HttpContext context, string team, TeamAccess access, ApiTokens tokens, Sessions sessions, TimeProvider time)
 {
     /// <summary>How long who has lost access can still receive, at most.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
@@ -17,7 +18,7 @@ public sealed class AccessWatch(HttpContext context, string team, TeamAccess acc
     /// <summary>For the endpoint of a team, whose access was just checked.</summary>
     public static AccessWatch Over(HttpContext context, string team) => new(
         context, team, context.RequestServices.GetRequiredService<TeamAccess>(), context.RequestServices.GetRequiredService<ApiTokens>(),
-        context.RequestServices.GetRequiredService<TimeProvider>());
+        context.RequestServices.GetRequiredService<Sessions>(), context.RequestServices.GetRequiredService<TimeProvider>());
 
     /// <summary>To be asked before each piece: costs nothing but once in <see cref="Interval"/>. False: cut the connection.</summary>
     public ValueTask<bool> MayGoOnAsync()
@@ -35,7 +36,10 @@ public sealed class AccessWatch(HttpContext context, string team, TeamAccess acc
     {
         try
         {
-            if (context.User.TokenId() is { } token && !await tokens.IsAliveAsync(token, context.RequestAborted))
+            var alive = context.User.TokenId() is { } token
+                ? await tokens.IsAliveAsync(token, context.RequestAborted)
+                : await sessions.IsAliveAsync(context.User.SessionId(), context.RequestAborted);
+            if (!alive)
             {
                 return false;
             }

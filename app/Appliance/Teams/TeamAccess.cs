@@ -39,6 +39,9 @@ public sealed class TeamAccess(Database database)
             ? (team, person.Id())
             : null;
 
+    /// <summary>The team of a reference, where this process has seen it before. It says nothing of whether anybody may enter.</summary>
+    internal TeamId? Known(string? reference) => reference is not null && _known.TryGetValue(reference, out var team) ? team : null;
+
     private async Task<TeamVisit?> EnterAsync(string? reference, UserId person, TeamId? only, CancellationToken cancellationToken)
     {
         if (!Reference.IsWellFormed(reference) || await FindAsync(reference!, person, cancellationToken) is not { } team || (only is { } one && one != team))

@@ -86,7 +86,7 @@ internal static class CommandLine
                 await work();
                 return;
             }
-            catch (DatabaseUnavailableException) when (DateTimeOffset.UtcNow < until)
+            catch (DatabaseUnavailableException e) when (e is not DatabaseRefusedException && DateTimeOffset.UtcNow < until)
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(500));
             }
@@ -95,6 +95,8 @@ internal static class CommandLine
 
     private static string? Understood(Exception e) => e switch
     {
+        DatabaseRefusedException refused =>
+            $"PostgreSQL is not believed, or does not let this account in: {refused.Reason} Check pg_hba.conf and pg_ident.conf and, where it is across a network, its certificate and APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_HOST and APPLIANCE_DATABASE_CERTIFICATE_FILE.",
         KeyFileException or SettingsException or CertificateFileException or NewerSchemaException or OlderSchemaException or UndeclaredAccessException or StoreUnavailableException => e.Message,
         DatabaseUnavailableException => $"PostgreSQL did not answer for {s_databasePatience.TotalSeconds} seconds. Check APPLIANCE_DATABASE_HOST and that the server runs.",
         ForbiddenByDatabaseException => "The database does not let this account in as the role it needs. Check pg_ident.conf and pg_hba.conf.",

@@ -33,7 +33,16 @@ public sealed record Settings
     public string? CertificateKeyFile { get; init; }
 
     /// <summary>How often the certificate files are looked at.</summary>
-    public TimeSpan CertificateCheckInterval { get; init; } = TimeSpan.FromSeconds(30);
+    public TimeSpan CertificateCheckInterval { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Proxies in front of us whose connections begin with a PROXY protocol header; no one else's do. None by default. <c>APPLIANCE_PROXY_PROTOCOL_FROM</c>, networks with commas between them.</summary>
+    public IReadOnlyList<IPNetwork> ProxyProtocolFrom { get; init; } = [];
+
+    /// <summary>How long a proxy may take for that header.</summary>
+    public TimeSpan ProxyHeaderTimeout { get; init; } = TimeSpan.FromSeconds(3);
+
+    /// <summary>At the end: how long to go on serving while readiness says no already, so that whoever spreads requests looks elsewhere first. <c>APPLIANCE_DRAIN_SECONDS</c>, 0 to 300.</summary>
+    public TimeSpan Drain { get; init; } = TimeSpan.Zero;
 
     /// <summary>How long a client may take for its TLS handshake.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
@@ -53,7 +62,7 @@ public sealed record Settings
     /// <summary>How far an identity provider's clock and ours may be apart, 0 to 300 seconds. <c>APPLIANCE_SAML_SKEW_SECONDS</c>.</summary>
     public TimeSpan SamlSkew { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>The folder of PostgreSQL's socket, or a host. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
+    /// <summary>The folder of PostgreSQL's socket, or a host, which then needs <see cref="DatabaseTls"/>. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
     public required string DatabaseHost { get; init; }
 
     /// <summary><c>APPLIANCE_DATABASE_PORT</c>.</summary>
@@ -62,10 +71,15 @@ public sealed record Settings
     /// <summary><c>APPLIANCE_DATABASE_NAME</c>.</summary>
     public string DatabaseName { get; init; } = "appliance";
 
+    /// <summary>
+    /// For a server across a network: <c>APPLIANCE_DATABASE_CA_FILE</c>, <c>APPLIANCE_DATABASE_CERTIFICATE_FILE</c>, <c>APPLIANCE_DATABASE_KEY_FILE</c>.
+    /// </summary>
+    public DatabaseTls? DatabaseTls { get; init; }
+
     /// <summary>Where sealed objects lie; by default on this machine's disk.</summary>
     public ObjectStoreOptions Objects { get => field ?? new ObjectStoreOptions { Kind = ObjectStoreKind.Disk, Folder = ObjectFolder }; init; }
 
-    public DatabaseOptions Database => new() { Host = DatabaseHost, Port = DatabasePort, Name = DatabaseName };
+    public DatabaseOptions Database => new() { Host = DatabaseHost, Port = DatabasePort, Name = DatabaseName, Tls = DatabaseTls };
 
     /// <summary>What the environment says.</summary>
     /// <exception cref="SettingsException">Names each variable that cannot be used, and what to put into it.</exception>

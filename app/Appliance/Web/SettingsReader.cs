@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using System.Net;
+using Appliance.Data;
 using Appliance.Objects;
 using Appliance.SignIn.SecurityKeys.Attestation;
 
@@ -10,6 +11,8 @@ namespace Appliance.Web;
 internal sealed class SettingsReader
 {
     private const string Prefix = "APPLIANCE_";
+
+    private static readonly string[] s_databaseFiles = ["DATABASE_CA_FILE", "DATABASE_CERTIFICATE_FILE", "DATABASE_KEY_FILE"];
 
     private readonly Dictionary<string, string> _given;
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
@@ -44,9 +47,12 @@ internal sealed class SettingsReader
             MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
             CertificateFile = File("TLS_CERTIFICATE"),
             CertificateKeyFile = File("TLS_KEY"),
-            DatabaseHost = Text("DATABASE_HOST") ?? Path.Combine(data, "run"),
+            ProxyProtocolFrom = Networks("PROXY_PROTOCOL_FROM"),
+            Drain = TimeSpan.FromSeconds(Number("DRAIN_SECONDS", (int)defaults.Drain.TotalSeconds, 0, 300)),
+            DatabaseHost = DatabaseHost(Path.Combine(data, "run")),
             DatabasePort = Number("DATABASE_PORT", defaults.DatabasePort, 1, 65535),
-            DatabaseName = Text("DATABASE_NAME") ?? defaults.DatabaseName,
+            DatabaseName = DatabaseName() ?? defaults.DatabaseName,
+            DatabaseTls = DatabaseTls(),
             Objects = Objects(data),
             MaxFileGibibytes = Number("MAX_FILE_GIB", defaults.MaxFileGibibytes, 1, 1024),
             TeamQuotaGibibytes = NumberOrNone("TEAM_QUOTA_GIB", 1, 1 << 20),
@@ -60,6 +66,8 @@ internal sealed class SettingsReader
                 Anonymous = Rate("RATE_ANONYMOUS", defaults.Limits.Anonymous),
                 PerAccount = Rate("RATE_PER_ACCOUNT", defaults.Limits.PerAccount),
                 Uploads = Rate("RATE_UPLOADS", defaults.Limits.Uploads),
+                Archives = Number("ARCHIVES", defaults.Limits.Archives, 1, 10_000),
+                ArchivesPerPerson = Number("ARCHIVES_PER_PERSON", defaults.Limits.ArchivesPerPerson, 1, 10_000),
             },
         };
         if (settings.CertificateFile is null != settings.CertificateKeyFile is null)
@@ -70,7 +78,83 @@ internal sealed class SettingsReader
         {
             _problems.Add("APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN need different ports.");
         }
+        if (DatabaseOptions.IsSocket(settings.DatabaseHost) != settings.DatabaseTls is null)
+        {
+            _problems.Add(settings.DatabaseTls is null
+                ? $"APPLIANCE_DATABASE_HOST is '{settings.DatabaseHost}', a host: it is spoken to by TLS with certificates alone. Set APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE to PEM files."
+                : $"APPLIANCE_DATABASE_HOST is '{settings.DatabaseHost}', a socket's folder, which takes no certificates. Name a host, or unset APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE.");
+        }
         return settings;
+    }
+
+    private string DatabaseHost(string otherwise)
+    {
+        if (Text("DATABASE_HOST") is not { } host)
+        {
+            return otherwise;
+        }
+        if (!DatabaseOptions.IsSocket(host) && (host.Length > 255 || Uri.CheckHostName(host) == UriHostNameType.Unknown))
+        {
+            _problems.Add($"APPLIANCE_DATABASE_HOST is '{host}'; it must be the folder of PostgreSQL's socket, such as /run/postgresql, or one host, such as postgres.example.org.");
+        }
+        return host;
+    }
+
+    private string? DatabaseName()
+    {
+        var name = Text("DATABASE_NAME");
+        if (name is not null && (name.Length > 63 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-')))
+        {
+            _problems.Add($"APPLIANCE_DATABASE_NAME is '{name}'; it must be at most 63 letters, digits, - and _.");
+        }
+        return name;
+    }
+
+    /// <summary>All three or none: a server across a network is verified, and so are we.</summary>
+    private DatabaseTls? DatabaseTls()
+    {
+        var files = s_databaseFiles.Select(name => (Name: Prefix + name, File: Text(name))).ToArray();
+        if (files.All(f => f.File is null))
+        {
+            return null;
+        }
+        _problems.AddRange(files.Where(f => f.File is null).Select(f => $"{f.Name} is missing: APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE go together."));
+        if (files.Any(f => f.File is null))
+        {
+            return null;
+        }
+        var tls = new DatabaseTls(Path.GetFullPath(files[0].File!), Path.GetFullPath(files[1].File!), Path.GetFullPath(files[2].File!));
+        _problems.AddRange(tls.Problems().Select(problem => $"APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE, APPLIANCE_DATABASE_KEY_FILE: {problem}"));
+        return tls;
+    }
+
+    /// <summary>Networks in CIDR form; a single address is a network of one.</summary>
+    private List<IPNetwork> Networks(string name)
+    {
+        const int Most = 64;
+        var networks = new List<IPNetwork>();
+        var parts = Text(name)?.Split(',', Most + 1, StringSplitOptions.TrimEntries) ?? [];
+        foreach (var part in parts)
+        {
+            // The base address as it is written: the runtime would take 10.0.0.1/24 for the whole of 10.0.0.0/24.
+            if (IPNetwork.TryParse(part, out var network) && IPAddress.TryParse(part.Split('/')[0], out var first) && first.Equals(network.BaseAddress))
+            {
+                networks.Add(network);
+            }
+            else if (IPAddress.TryParse(part, out var address))
+            {
+                networks.Add(new IPNetwork(address, address.GetAddressBytes().Length * 8));
+            }
+            else
+            {
+                _problems.Add($"{Prefix}{name} holds '{part}'; it must be at most {Most} networks or addresses with commas between them, such as 172.31.84.2/32.");
+            }
+        }
+        if (networks.Exists(network => network.PrefixLength == 0))
+        {
+            _problems.Add($"{Prefix}{name} holds a network of everybody, who could then claim to come from any address. Name the proxy's own.");
+        }
+        return networks;
     }
 
     private AttestationPolicy Attestation()

@@ -53,12 +53,15 @@ public static class WebServices
             form.ValueLengthLimit = 64 << 10;
             form.MultipartBodyLengthLimit = settings.Limits.Body;
         });
-        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(20));
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.Drain + TimeSpan.FromSeconds(20));
+        services.AddSingleton<Drain>();
+        services.AddHostedService(provider => provider.GetRequiredService<Drain>());
         services.AddRateLimits(settings.Limits);
         services.AddApi();
         services.AddApiDescription();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
+        services.AddHostedService<IdleMemory>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<ApplianceMetrics>();
         services.AddSingleton<MetricsCollector>();
@@ -75,6 +78,7 @@ public static class WebServices
         app.Services.GetRequiredService<MetricsCollector>(); // listens from the start on, not from the first scrape
         app.Services.GetRequiredService<EndpointPolicyCheck>().Sources = ((IEndpointRouteBuilder)app).DataSources;
         app.UseMiddleware<ConnectionAtWork>();
+        app.UseMiddleware<CloseWhileDraining>();
         app.UseMiddleware<ResponseHeaders>();
         app.UseMiddleware<ErrorHandling>();
         app.UseMiddleware<ListenerGate>();

@@ -94,6 +94,84 @@ public sealed class DirectTests : IAsyncLifetime
         trips.Count.ShouldBe(1);
     }
 
+    [Fact, Trait("Requirement", "T1"), Trait("Requirement", "T2")]
+    public async Task What_is_read_along_is_seen_by_the_person_that_the_first_statement_found_and_by_nobody_else()
+    {
+        (await AlongAsync(_anna)).ShouldBe(["Team"]);
+        (await AlongAsync(_ben)).ShouldBeEmpty(); // no member
+        (await AlongAsync(UserId.New())).ShouldBeEmpty(); // found nobody
+        (await AlongAsync(_anna, become: false)).ShouldBeEmpty(); // found, but may not enter now
+        // Whom it was for lingers nowhere.
+        (await NamesAsync(_team, _ben)).ShouldBeEmpty();
+        await using (var session = await _database.ForTeamAsync(_team, _anna, default))
+        {
+            await session.ExecuteAsync($"delete from memberships where user_id = {_anna.Value}", default);
+            await session.CommitAsync(default);
+        }
+        (await AlongAsync(_anna)).ShouldBeEmpty();
+    }
+
+    [Fact, Trait("Requirement", "T2")]
+    public async Task Who_and_what_are_read_in_one_round_trip()
+    {
+        using var trips = new RoundTrips();
+        (await AlongAsync(_anna)).ShouldBe(["Team"]);
+        trips.Count.ShouldBe(1);
+    }
+
+    [Fact, Trait("Requirement", "T1"), Trait("Requirement", "T7")]
+    public async Task A_direct_write_is_committed_in_one_round_trip_or_refused_by_the_database()
+    {
+        FormattableString rename = $"update teams set name = {"Renamed"} where id = {_team.Value} returning name";
+        using var trips = new RoundTrips();
+        (await _database.WriteAsync(_team, _anna, rename, row => row.Text(0))).ShouldBe(["Renamed"]);
+        trips.Count.ShouldBe(1);
+        (await NamesAsync(_team, _anna)).ShouldBe(["Renamed"]);
+        // To who is no member the team is not there, and cannot be added to.
+        (await _database.WriteAsync(_team, _ben, rename, row => row.Text(0))).ShouldBeEmpty();
+        await Should.ThrowAsync<ForbiddenByDatabaseException>(() => _database.WriteAsync(
+            _team, _ben, $"insert into segments (team_id, content_id, start, length, object_id) values ({_team.Value}, {_team.Value}, 0, 1, {_team.Value})", row => row));
+        (await NamesAsync(_team, _ben)).ShouldBeEmpty();
+    }
+
+    /// <summary>What is checked at the commit alone (a deferred foreign key) comes after the last row.</summary>
+    [Fact, Trait("Requirement", "T7")]
+    public async Task A_direct_write_whose_commit_fails_throws_and_leaves_nothing()
+    {
+        var id = Guid.CreateVersion7();
+        await Should.ThrowAsync<ConcurrentChangeException>(() => _database.WriteAsync(_team, _anna,
+            $"""
+            insert into entries (id, team_id, reference, kind, name, name_key, current_version_id, size, media_type, created_at, created_by, modified_at, modified_by)
+            values ({id}, {_team.Value}, {Reference.New()}, 'file', 'a', 'A', {id}, 1, 'text/plain', now(), {_anna.Value}, now(), {_anna.Value}) returning id
+            """, row => row.Id(0)));
+        (await _database.ReadAsync(_team, _anna, $"select id from entries", row => row.Id(0), default)).ShouldBeEmpty();
+    }
+
+    [Fact, Trait("Requirement", "T7")]
+    public async Task A_direct_write_whose_answer_is_lost_says_that_nobody_knows()
+    {
+        var lost = await Should.ThrowAsync<InDoubtException>(() => _database.WriteAsync(_team, _anna, $"select pg_terminate_backend(pg_backend_pid())", row => row.Bool(0)));
+        DatabaseErrors.Translate(lost).ShouldBeOfType<DatabaseUnavailableException>();
+        (await NamesAsync(_team, _anna)).ShouldBe(["Team"]);
+    }
+
+    private async Task<List<string>> AlongAsync(UserId person, bool become = true)
+    {
+        var names = new Names(_team);
+        await _database.ReadWithAsync(
+            $"select set_config('app.person', case when {become} then id::text else '' end, true) from users where id = {person.Value}", row => row.Text(0), names, default);
+        return names.Found;
+    }
+
+    private sealed class Names(TeamId team) : Companion(team)
+    {
+        public List<string> Found { get; } = [];
+
+        protected internal override FormattableString Sql => $"select name from teams where id = app_team()";
+
+        protected internal override void Take(Row row) => Found.Add(row.Text(0));
+    }
+
     private Task<List<string>> NamesAsync(TeamId team, UserId person) =>
         _database.ReadAsync(team, person, $"select name from teams where id = {team.Value}", row => row.Text(0), default);
 

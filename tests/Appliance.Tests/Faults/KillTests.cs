@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Appliance.Files;
 using Appliance.Tests.Teams;
 using Appliance.Tests.TestServers;
@@ -22,16 +23,21 @@ public sealed class KillTests : IAsyncLifetime
     /// <summary>At least 100; fewer only while working on the test itself (APPLIANCE_TEST_KILLS, which the product does not know).</summary>
     private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("APPLIANCE_TEST_KILLS"), out var kills) ? kills : 100;
 
+    /// <summary>Half of them resumable (tus), half in one request (the JSON API).</summary>
     private const int Uploaders = 4;
 
-    private readonly ConcurrentDictionary<string, byte[]> _announced = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, byte[]> _acknowledged = new(StringComparer.Ordinal);
+    /// <summary>What each file may hold: what was acknowledged last, and what was sent since, of which nobody knows.</summary>
+    private readonly ConcurrentDictionary<string, ConcurrentBag<string>> _announced = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _acknowledged = new(StringComparer.Ordinal);
     private readonly string _log = Path.GetTempFileName();
     private PostgresCluster _cluster = null!;
     private ApplianceHost _host = null!;
     private Process? _server;
     private volatile bool _enough;
     private int _resumed;
+    private int _stored;
+    private int _replaced;
+    private int _unknown;
     private TimeSpan _warmUp;
     private volatile string _last = "none";
 
@@ -57,7 +63,7 @@ public sealed class KillTests : IAsyncLifetime
         StartServer();
         await ReadyAsync(person);
 
-        var uploading = Enumerable.Range(0, Uploaders).Select(i => UploadAsync(person, team, i)).ToList();
+        var uploading = Enumerable.Range(0, Uploaders).Select(i => i % 2 == 0 ? UploadAsync(person, team, i) : StoreAsync(person, team, i)).ToList();
         var (servers, databases) = (0, 0);
         while (servers + databases < Kills)
         {
@@ -85,7 +91,11 @@ public sealed class KillTests : IAsyncLifetime
         await Task.WhenAll(uploading);
 
         _acknowledged.Count.ShouldBeGreaterThan(Uploaders);
-        _resumed.ShouldBeGreaterThan(Kills / 4);
+        _resumed.ShouldBeGreaterThan(Kills / 8);
+        // Killed in the middle of requests, too, and not only between them.
+        _stored.ShouldBeGreaterThan(0);
+        _replaced.ShouldBeGreaterThan(0);
+        _unknown.ShouldBeGreaterThan(Kills / 8);
         var listed = await ListAsync(person, team);
         // All that was acknowledged, and nothing half-written: whatever shows is whole.
         _acknowledged.Keys.ShouldBeSubsetOf(listed.Select(e => e.Name));
@@ -93,11 +103,11 @@ public sealed class KillTests : IAsyncLifetime
         foreach (var (name, reference) in listed)
         {
             var content = await person.DownloadAsync(team, reference);
-            SHA256.HashData(content).ShouldBe(_announced[name], name);
+            _announced[name].ShouldContain(Hash(content), name);
             total += content.Length;
         }
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"Kills: {servers} of the server, {databases} of PostgreSQL; {_acknowledged.Count} files acknowledged, {listed.Count} there ({total} bytes), {_resumed} resumptions, 0 lost."));
+            $"Kills: {servers} of the server, {databases} of PostgreSQL; {_acknowledged.Count} files acknowledged, {listed.Count} there ({total} bytes), {_resumed} resumptions; {_stored} stored and {_replaced} replaced in one request, {_unknown} of them cut off; 0 lost."));
         await KillServerAsync();
         await _host.StartServiceAsync();
         var report = new StringWriter();
@@ -112,7 +122,7 @@ public sealed class KillTests : IAsyncLifetime
         {
             var bytes = RandomNumberGenerator.GetBytes(RandomNumberGenerator.GetInt32(1, 3_000_000));
             var name = $"{uploader}-{n}.bin";
-            _announced[name] = SHA256.HashData(bytes);
+            _announced[name] = [Hash(bytes)];
             var upload = await TriedAsync(async () =>
             {
                 using var made = await tus.CreateAnswerAsync(name, bytes.Length);
@@ -123,9 +133,66 @@ public sealed class KillTests : IAsyncLifetime
             {
                 stands = await SendAsync(tus, upload, bytes, stands);
             }
-            _acknowledged[name] = _announced[name];
+            _acknowledged[name] = true;
         }
     }
+
+    /// <summary>
+    /// A program that knows no resumption: POST makes a file, PUT gives it a new version, small and large in turn (one transaction, or several objects).
+    /// Without an answer it knows nothing: the file must then hold the old bytes or the new, whole, and be there or not.
+    /// </summary>
+    private async Task StoreAsync(Person person, string team, int uploader)
+    {
+        for (var n = 0; !_enough; n++)
+        {
+            var name = $"{uploader}-{n}.bin";
+            var bytes = RandomBytes(n);
+            _announced[name] = [Hash(bytes)];
+            if (await SendWholeAsync(person, HttpMethod.Post, $"/api/v1/teams/{team}/files?name={name}", bytes, HttpStatusCode.Created) is not { } entry)
+            {
+                continue; // another name: whether this one is there shows at the end
+            }
+            Interlocked.Increment(ref _stored);
+            _acknowledged[name] = true;
+            var next = RandomBytes(n + 1);
+            _announced[name].Add(Hash(next));
+            if (await SendWholeAsync(person, HttpMethod.Put, $"/api/v1/teams/{team}/entries/{entry}/content", next, HttpStatusCode.OK) is not null)
+            {
+                Interlocked.Increment(ref _replaced);
+                _announced[name] = [Hash(next)];
+            }
+        }
+    }
+
+    private static byte[] RandomBytes(int turn) => RandomNumberGenerator.GetBytes(RandomNumberGenerator.GetInt32(1, turn % 2 == 0 ? 200_000 : 3_000_000));
+
+    /// <summary>Answers the entry's reference where it was acknowledged, null where nobody knows.</summary>
+    private async Task<string?> SendWholeAsync(Person person, HttpMethod method, string address, byte[] bytes, HttpStatusCode acknowledged)
+    {
+        var body = new Slow(bytes);
+        try
+        {
+            using var request = new HttpRequestMessage(method, address) { Content = body };
+            using var answer = await person.Http.SendAsync(request);
+            if (answer.StatusCode == acknowledged)
+            {
+                return JsonDocument.Parse(await answer.Content.ReadAsStringAsync()).RootElement.GetProperty("reference").GetString();
+            }
+            ((int)answer.StatusCode).ShouldBeOneOf(429, 500, 503);
+        }
+        catch (Exception error) when (error is HttpRequestException or IOException or TaskCanceledException)
+        {
+            // Killed.
+        }
+        if (body.Begun) // and not only refused because nothing listens
+        {
+            Interlocked.Increment(ref _unknown);
+        }
+        await Task.Delay(100);
+        return null;
+    }
+
+    private static string Hash(byte[] bytes) => Convert.ToHexString(SHA256.HashData(bytes));
 
     private async Task<long> SendAsync(TusClient tus, string upload, byte[] bytes, long stands)
     {
@@ -232,8 +299,11 @@ public sealed class KillTests : IAsyncLifetime
     {
         private const int Piece = 100_000;
 
+        public bool Begun { get; private set; }
+
         protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
         {
+            Begun = true;
             for (var at = 0; at < bytes.Length; at += Piece)
             {
                 await stream.WriteAsync(bytes[at..Math.Min(bytes.Length, at + Piece)]);

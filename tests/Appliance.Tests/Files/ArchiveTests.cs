@@ -142,6 +142,75 @@ public sealed class ArchiveTests(ApplianceHost host) : IClassFixture<ApplianceHo
         (await refused.Content.ReadAsStringAsync()).ShouldContain("archive-too-large");
     }
 
+    [Fact, Trait("Requirement", "W5")]
+    public async Task Archives_under_way_are_bounded_for_one_person_and_for_all_and_a_place_is_given_back()
+    {
+        await using var small = await ApplianceHost.StartAsync(settings => settings with { Limits = settings.Limits with { Archives = 3, ArchivesPerPerson = 2 } });
+        using var anna = await Person.NewAsync(small);
+        using var ben = await Person.NewAsync(small, "ben");
+        var (ofAnna, ofBen) = (await LargeAsync(anna), await LargeAsync(ben));
+        using var one = await BeginAsync(anna, ofAnna);
+        var two = await BeginAsync(anna, ofAnna);
+
+        // The person's own bound: 429, and only theirs.
+        using var mine = await anna.Http.GetAsync(ofAnna);
+        await ShouldBeRefusedAsync(mine, HttpStatusCode.TooManyRequests, "archives-of-person");
+        using var three = await BeginAsync(ben, ofBen);
+        // Everybody's: 503.
+        using var everybodys = await ben.Http.GetAsync(ofBen);
+        await ShouldBeRefusedAsync(everybodys, HttpStatusCode.ServiceUnavailable, "archives-busy");
+        // A person who comes by a page's form reads a sentence on a page.
+        using var navigation = new HttpRequestMessage(HttpMethod.Get, ofBen) { Headers = { { "Accept", "text/html" }, { "Sec-Fetch-Mode", "navigate" } } };
+        using var page = await ben.Http.SendAsync(navigation);
+        page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        page.Content.Headers.ContentType!.MediaType.ShouldBe("text/html");
+        (await page.Content.ReadAsStringAsync()).ShouldContain("download single files");
+
+        // Who gives up makes room, and so does who gets to the end.
+        two.Dispose();
+        using var again = await EventuallyAsync(ben, ofBen);
+        (await again.Content.ReadAsByteArrayAsync()).Length.ShouldBeGreaterThan(24 << 20);
+        using var next = await EventuallyAsync(ben, ofBen);
+    }
+
+    private static async Task<string> LargeAsync(Person person)
+    {
+        var team = await person.TeamAsync();
+        await new TusClient(person, team).UploadAsync("large", new byte[24 << 20]);
+        return $"/api/v1/teams/{team}/archive?entry={(await person.ListAsync(team)).Single().Reference}";
+    }
+
+    /// <summary>Asked for, and not read on: more than any buffer holds.</summary>
+    private static async Task<HttpResponseMessage> BeginAsync(Person person, string archive)
+    {
+        var answer = await person.Http.GetAsync(archive, HttpCompletionOption.ResponseHeadersRead);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        return answer;
+    }
+
+    private static async Task<HttpResponseMessage> EventuallyAsync(Person person, string archive)
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            var answer = await person.Http.GetAsync(archive, HttpCompletionOption.ResponseHeadersRead);
+            if (answer.StatusCode == HttpStatusCode.OK)
+            {
+                return answer;
+            }
+            answer.Dispose();
+            await Task.Delay(100);
+        }
+        throw new TimeoutException("No place was given back.");
+    }
+
+    private static async Task ShouldBeRefusedAsync(HttpResponseMessage answer, HttpStatusCode status, string code)
+    {
+        answer.StatusCode.ShouldBe(status);
+        answer.Headers.RetryAfter!.Delta.ShouldBe(ArchiveSlots.RetryAfter);
+        answer.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
+        (await answer.Content.ReadAsStringAsync()).ShouldContain($"urn:appliance:problem:{code}");
+    }
+
     /// <summary>So many more files that all have the bytes of the one that is there.</summary>
     private static async Task FillAsync(ApplianceHost host, string folder, int count)
     {

@@ -116,6 +116,21 @@ public sealed class DirectUploadTests(ApplianceHost host) : IClassFixture<Applia
         (await files.GetAsync("")).GetProperty("usage").GetProperty("bytes").GetInt64().ShouldBe(0);
     }
 
+    [Fact]
+    public async Task An_empty_folder_is_no_root_however_quick_the_way_in()
+    {
+        var (_, team, files) = await BeginAsync();
+        await files.FileAsync("first");
+        foreach (var folder in new[] { "", "nonsense", Reference.New() })
+        {
+            await files.RefusedAsync(HttpMethod.Post, $"/files?name=a&folder={folder}", new byte[] { 1 }, HttpStatusCode.Conflict, "folder-gone");
+        }
+        var file = await files.FileAsync("b");
+        await files.RefusedAsync(HttpMethod.Post, $"/files?name=a&folder={file}", new byte[] { 1 }, HttpStatusCode.Conflict, "folder-gone");
+        (await files.NamesAsync()).ShouldBe(["b", "first"]);
+        (await CountAsync("segments", team)).ShouldBe(2);
+    }
+
     [Theory, Trait("Requirement", "T7")]
     [InlineData("entries")]
     [InlineData("versions")]

@@ -20,6 +20,57 @@ public sealed class ListingTests(ApplianceHost host) : IClassFixture<ApplianceHo
         return (person, team, new FilesClient(person, team));
     }
 
+    [Fact]
+    public async Task A_listing_that_is_known_is_304_and_any_change_in_it_makes_it_another()
+    {
+        var (person, team, files) = await BeginAsync();
+        var folder = await files.FolderAsync("Folder");
+        var file = await files.FileAsync("a.txt", [1], folder);
+        var other = await files.FileAsync("elsewhere.txt");
+        async Task<(HttpStatusCode Status, string Tag)> AskAsync(string? known)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"{files.Base}/entries?folder={folder}");
+            if (known is not null)
+            {
+                request.Headers.TryAddWithoutValidation("If-None-Match", known);
+            }
+            using var answer = await person.Http.SendAsync(request);
+            if (answer.StatusCode == HttpStatusCode.NotModified)
+            {
+                (await answer.Content.ReadAsByteArrayAsync()).ShouldBeEmpty();
+            }
+            return (answer.StatusCode, answer.Headers.ETag!.ToString());
+        }
+
+        var (_, tag) = await AskAsync(null);
+        var changes = new Func<Task>[]
+        {
+            () => files.FileAsync("b.txt", [1], folder),
+            () => files.FileAsync("a.txt", [2], folder),
+            () => files.SendAsync(HttpMethod.Patch, $"/entries/{file}", new { name = "c.txt" }),
+            () => files.TrashAsync(file),
+            () => files.SendAsync(HttpMethod.Patch, $"/entries/{folder}", new { name = "Renamed" }),
+        };
+        foreach (var change in changes)
+        {
+            (await AskAsync(tag)).ShouldBe((HttpStatusCode.NotModified, tag));
+            (await AskAsync($"\"x\", {tag}")).Status.ShouldBe(HttpStatusCode.NotModified);
+            await change();
+            var (status, next) = await AskAsync(tag);
+            status.ShouldBe(HttpStatusCode.OK);
+            next.ShouldNotBe(tag);
+            tag = next;
+        }
+        // What happens elsewhere is no change here.
+        await files.TrashAsync(other);
+        (await AskAsync(tag)).Status.ShouldBe(HttpStatusCode.NotModified);
+        // Who may not see it learns nothing from a tag.
+        using var mallory = await Person.NewAsync(host, "mallory");
+        using var foreign = new HttpRequestMessage(HttpMethod.Get, $"{files.Base}/entries?folder={folder}");
+        foreign.Headers.TryAddWithoutValidation("If-None-Match", tag);
+        (await mallory.Http.SendAsync(foreign)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
     [Theory]
     [InlineData("", new[] { "b", "Z", "alpha", "beta", "Gamma", "zero" })]
     [InlineData("&sort=name&order=desc", new[] { "Z", "b", "zero", "Gamma", "beta", "alpha" })]

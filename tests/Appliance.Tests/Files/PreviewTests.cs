@@ -168,6 +168,29 @@ public sealed class PreviewTests(SignInHost host) : IClassFixture<SignInHost>
         }
     }
 
+    [Theory, Trait("Requirement", "A8")]
+    [InlineData("content", "locked", true)]
+    [InlineData("content", "ended", false)]
+    [InlineData("archive", "locked", true)]
+    [InlineData("archive", "ended", false)]
+    [InlineData("preview", "ended", false)]
+    public async Task A_session_that_is_ended_gets_no_end_of_a_download_and_one_that_locks_does(string what, string happens, bool whole)
+    {
+        using var anna = await Person.NewAsync(host);
+        var team = await anna.TeamAsync();
+        await new TusClient(anna, team).UploadAsync("large", [.. s_png, .. new byte[24 << 20]]);
+        var entry = await ReferenceAsync(team, "large");
+        using var answer = await anna.Http.GetAsync(
+            what == "archive" ? $"/api/v1/teams/{team}/archive?entry={entry}" : $"/teams/{team}/files/{entry}/{what}", HttpCompletionOption.ResponseHeadersRead);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        await using var body = await answer.Content.ReadAsStreamAsync();
+        await body.ReadExactlyAsync(new byte[1000]);
+        (await anna.PostAsync(happens == "locked" ? "/lock" : "/sign-out")).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        host.Clock.Move(AccessWatch.Interval);
+        var read = () => body.CopyToAsync(Stream.Null);
+        await (whole ? Should.NotThrowAsync(read) : (Task)Should.ThrowAsync<Exception>(read));
+    }
+
     private async Task<string> UploadAsync(Person person, string name, byte[] bytes)
     {
         var team = await person.TeamAsync();

@@ -141,6 +141,8 @@ internal sealed class Lines : ILogger<LedgerSealer>
         }
     }
 
+    public int Count(LogLevel level) => All.Count(l => l.Level == level);
+
     public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 
     public bool IsEnabled(LogLevel logLevel) => true;

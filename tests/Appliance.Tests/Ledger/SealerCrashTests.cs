@@ -40,9 +40,10 @@ public sealed class SealerCrashTests
         }
         await stop.CancelAsync();
         await Task.WhenAll(writers);
-        await SealerTests.Eventually(async () => (await ledger.VerifyAsync(team)) is { Waiting: 0 });
-        // The sealer rests after each head before it says that all is well again.
-        await Task.Delay(2000);
+        // One more entry, of after the last crash: only when that is sealed has the sealer met the crash and overcome it. That nothing waits says less:
+        // it is true at once where everything was sealed before the crash, while the sealer still pauses, for up to five seconds, until its next try.
+        await WriteOnceAsync(ledger, team, anna, "last");
+        await SealerTests.Eventually(async () => (await ledger.VerifyAsync(team)) is { Waiting: 0 } && log.Count(LogLevel.Information) == log.Count(LogLevel.Error));
         await sealer.StopAsync(default);
 
         var actions = await ledger.SealedActionsAsync(team.Value);
@@ -54,10 +55,23 @@ public sealed class SealerCrashTests
         report.Sealed.ShouldBe(actions.Count);
         log.All.ShouldNotContain(l => l.Level == LogLevel.Critical);
         // Said once for each time it went away, however often it was tried meanwhile.
-        var errors = log.All.Count(l => l.Level == LogLevel.Error);
-        errors.ShouldBeInRange(1, 12);
-        log.All.Count(l => l.Level == LogLevel.Information).ShouldBeInRange(errors - 1, errors);
+        log.Count(LogLevel.Error).ShouldBeInRange(1, 12);
+        log.Count(LogLevel.Information).ShouldBe(log.Count(LogLevel.Error));
     }
+
+    /// <summary>Until it is acknowledged: pooled connections may still be those that the crash cut.</summary>
+    private static Task WriteOnceAsync(LedgerDatabase ledger, TeamId team, UserId anna, string action) => SealerTests.Eventually(async () =>
+    {
+        try
+        {
+            await ledger.RecordAsync(team, anna, action);
+            return true;
+        }
+        catch (DatabaseUnavailableException)
+        {
+            return false;
+        }
+    });
 
     private static async Task WriteAsync(LedgerDatabase ledger, TeamId team, UserId anna, int writer, List<string> acknowledged, CancellationToken stop)
     {

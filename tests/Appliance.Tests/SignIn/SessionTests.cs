@@ -77,6 +77,25 @@ public sealed class SessionTests : IAsyncLifetime
     }
 
     [Fact, Trait("Requirement", "A8")]
+    public async Task A_page_that_looks_by_itself_does_not_keep_a_session_from_locking()
+    {
+        var token = Value(await SignedIn.SessionAsync(_services, _anna));
+        for (var minutes = 0; minutes < 14; minutes++)
+        {
+            (await PersonAsync(token, background: true))!.IsLocked().ShouldBeFalse();
+            _clock.Move(TimeSpan.FromMinutes(1));
+        }
+        (await PersonAsync(token))!.IsLocked().ShouldBeFalse();
+        // That was the person; from here on nobody is there.
+        for (var minutes = 0; minutes < 15; minutes++)
+        {
+            (await PersonAsync(token, background: true))!.IsLocked().ShouldBeFalse();
+            _clock.Move(TimeSpan.FromMinutes(1));
+        }
+        (await PersonAsync(token, background: true))!.IsLocked().ShouldBeTrue();
+    }
+
+    [Fact, Trait("Requirement", "A8")]
     public async Task A_session_ends_after_its_lifetime_however_busy_it_is()
     {
         var token = Value(await SignedIn.SessionAsync(_services, _anna));
@@ -274,8 +293,15 @@ public sealed class SessionTests : IAsyncLifetime
     [InlineData(null, false)]
     public void Only_local_paths_are_gone_back_to(string? path, bool local) => ReturnPath.IsLocal(path).ShouldBe(local);
 
-    private async Task<System.Security.Claims.ClaimsPrincipal?> PersonAsync(string token) =>
-        await Sessions.LookUpAsync(Token.Hash(token), new DefaultHttpContext(), default);
+    private async Task<System.Security.Claims.ClaimsPrincipal?> PersonAsync(string token, bool background = false)
+    {
+        var http = new DefaultHttpContext();
+        if (background)
+        {
+            http.Request.Headers["Appliance-Background"] = "1";
+        }
+        return await Sessions.LookUpAsync(Token.Hash(token), http, default);
+    }
 
     private async Task<HttpContext> RequestAsync(string token) => new DefaultHttpContext
     {

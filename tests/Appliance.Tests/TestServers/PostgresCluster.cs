@@ -24,7 +24,7 @@ public sealed class PostgresCluster
 
     public string Log => Path.Combine(_folder, "postgres.log");
 
-    private string Data => Path.Combine(_folder, "data");
+    public string Data => Path.Combine(_folder, "data");
 
     public static string Binaries => Directory.GetDirectories("/usr/lib/postgresql").Order(StringComparer.Ordinal).Last() + "/bin";
 

@@ -27,6 +27,17 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_TLS_CERTIFICATE", "/nonexistent")]
     [InlineData("APPLIANCE_TLS_KEY", "/nonexistent")]
     [InlineData("APPLIANCE_DATABASE_PORT", "x")]
+    [InlineData("APPLIANCE_DATABASE_HOST", "postgres.example.org")]
+    [InlineData("APPLIANCE_DATABASE_HOST", "10.0.0.5")]
+    [InlineData("APPLIANCE_DATABASE_HOST", "one.example,two.example")]
+    [InlineData("APPLIANCE_DATABASE_NAME", "appliance;SSL Mode=Disable")]
+    [InlineData("APPLIANCE_DATABASE_CA_FILE", "/etc/ssl/certs/ca-certificates.crt")]
+    [InlineData("APPLIANCE_PROXY_PROTOCOL_FROM", "everybody")]
+    [InlineData("APPLIANCE_PROXY_PROTOCOL_FROM", "10.0.0.1/24")]
+    [InlineData("APPLIANCE_PROXY_PROTOCOL_FROM", "10.0.0.0/8,")]
+    [InlineData("APPLIANCE_PROXY_PROTOCOL_FROM", "0.0.0.0/0")]
+    [InlineData("APPLIANCE_PROXY_PROTOCOL_FROM", "::/0")]
+    [InlineData("APPLIANCE_DRAIN_SECONDS", "301")]
     [InlineData("APPLIANCE_OBJECTS", "floppy")]
     [InlineData("APPLIANCE_OBJECTS", "s3")]
     [InlineData("APPLIANCE_MAX_CONNECTIONS", "0")]
@@ -44,6 +55,14 @@ public sealed class SettingsTests
         var rate = SettingsReader.Read(new Hashtable { ["APPLIANCE_RATE_PER_ACCOUNT"] = "500" }).Limits.PerAccount;
         rate.PerSecond.ShouldBe(500);
         rate.Burst.ShouldBe(10 * new LimitSettings().PerAccount.Burst);
+    }
+
+    [Fact]
+    public void Proxies_are_networks_or_single_addresses()
+    {
+        SettingsReader.Read(new Hashtable()).ProxyProtocolFrom.ShouldBeEmpty();
+        SettingsReader.Read(new Hashtable { ["APPLIANCE_PROXY_PROTOCOL_FROM"] = "172.31.84.2, 2001:db8::/64" }).ProxyProtocolFrom
+            .ShouldBe([IPNetwork.Parse("172.31.84.2/32"), IPNetwork.Parse("2001:db8::/64")]);
     }
 
     [Fact]

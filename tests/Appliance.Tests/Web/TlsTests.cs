@@ -105,6 +105,17 @@ public sealed class TlsTests(ApplianceHost host) : IClassFixture<ApplianceHost>
         Directory.Delete(folder, recursive: true);
     }
 
+    [Fact, Trait("Requirement", "O9")]
+    public async Task Replicas_on_one_volume_agree_on_one_authority_and_one_certificate()
+    {
+        var folder = Directory.CreateTempSubdirectory("appliance-tls-").FullName;
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => new OwnAuthority(folder, ["appliance.test"], TimeProvider.System).Ensure())));
+        using var server = X509Certificate2.CreateFromPemFile(Path.Combine(folder, "server.pem"), Path.Combine(folder, "server.key"));
+        using var authority = X509Certificate2.CreateFromPemFile(Path.Combine(folder, "authority.pem"), Path.Combine(folder, "authority.key"));
+        server.Issuer.ShouldBe(authority.Subject);
+        Directory.Delete(folder, recursive: true);
+    }
+
     [Theory, Trait("Requirement", "O3")]
     [InlineData(-20_000)] // the machine's battery was empty: its clock begins in 1971
     [InlineData(800)]

@@ -1,5 +1,6 @@
 using Appliance.SignIn;
 using Appliance.Web.Api;
+using Microsoft.Net.Http.Headers;
 
 namespace Appliance.Files.Api;
 
@@ -8,7 +9,7 @@ internal static class EntriesApi
 {
     public static void Map(RouteGroupBuilder read, RouteGroupBuilder write)
     {
-        read.MapGet("entries", ListAsync).Produces<ListingAnswer>().WithSummary("What is in a folder, page by page.");
+        read.MapGet("entries", ListAsync).Produces<ListingAnswer>().Produces(StatusCodes.Status304NotModified).WithSummary("What is in a folder, page by page.");
         read.MapGet("entries/{entry}", FindAsync).Produces<EntryDetailsAnswer>().WithSummary("One file or folder.");
         read.MapPost("entries/lookup", LookUpAsync).Produces<EntriesAnswer>().WithSummary("Those entries of a folder that have one of these names.");
         read.MapGet("search", SearchAsync).Produces<SearchAnswer>().WithSummary("Search by name in the whole team.");
@@ -42,8 +43,17 @@ internal static class EntriesApi
                 return ApiProblem.NothingHere;
             }
             var page = await Listing.PageAsync(visit.Session, path is [.., var last] ? last : null, by, start, most, cancelled);
-            return TypedResults.Ok(new ListingAnswer(StepAnswer.Of(path), [.. page.Entries.Select(EntryAnswer.Of)], page.More?.ToString()));
+            return IsKnown(context, ListingTag.Of(path, page))
+                ? TypedResults.StatusCode(StatusCodes.Status304NotModified)
+                : TypedResults.Ok(new ListingAnswer(StepAnswer.Of(path), [.. page.Entries.Select(EntryAnswer.Of)], page.More?.ToString()));
         });
+
+    /// <summary>If-None-Match (RFC 9110 section 13.1.2), for who looks again and again whether something changed. Sets the tag.</summary>
+    private static bool IsKnown(HttpContext context, EntityTagHeaderValue tag)
+    {
+        context.Response.GetTypedHeaders().ETag = tag;
+        return context.Request.GetTypedHeaders().IfNoneMatch.Any(known => known.Equals(EntityTagHeaderValue.Any) || known.Compare(tag, useStrongComparison: false));
+    }
 
     private static Task<IResult> FindAsync(HttpContext context, string team, string entry) =>
         FilesApi.InTeamAsync(context, team, async visit =>

@@ -44,6 +44,13 @@ public static class ArchiveEndpoints
     private static async Task SendAsync(HttpContext context, string team, StringValues entries, int most)
     {
         var (response, cancelled, services) = (context.Response, context.RequestAborted, context.RequestServices);
+        var (place, reached) = services.GetRequiredService<ArchiveSlots>().Enter(context.User.Id());
+        if (place is null)
+        {
+            await Busy(context, reached).ExecuteAsync(context);
+            return;
+        }
+        using var held = place;
         ArchivePlan? plan = null;
         ZipWriter zip;
         TeamId ofTeam;
@@ -78,6 +85,15 @@ public static class ArchiveEndpoints
         await using var content = new ArchiveContent(services.GetRequiredService<Database>(), services.GetRequiredService<SealedObjects>(), ofTeam, person, plan);
         var watch = AccessWatch.Over(context, team);
         await zip.WriteAsync(response.BodyWriter, content, watch.MayGoOnAsync, cancelled);
+    }
+
+    /// <summary>429 for what the person can change (RFC 6585 section 4), 503 for what they cannot (RFC 9110 section 15.6.4).</summary>
+    private static IResult Busy(HttpContext context, ArchiveBound reached)
+    {
+        context.Response.Headers.RetryAfter = ArchiveSlots.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
+        return reached == ArchiveBound.Person
+            ? ApiProblem.Refused(context, StatusCodes.Status429TooManyRequests, "archives-of-person", "You download as many ZIP files at once as one person may. They go on. Wait for one to end, or cancel one, then try again.")
+            : ApiProblem.Refused(context, StatusCodes.Status503ServiceUnavailable, "archives-busy", "The appliance makes as many ZIP files at once as it may. Nothing was lost. Try again in a minute, or download single files: they do not wait.");
     }
 
     private static void Dress(HttpResponse response, ZipWriter zip, string name)

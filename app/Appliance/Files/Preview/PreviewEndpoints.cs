@@ -14,6 +14,9 @@ public static class PreviewEndpoints
     /// <summary>Longer texts are downloaded: no browser shows them well.</summary>
     public const long MostText = 1 << 20;
 
+    /// <summary>Larger images get no small picture in the list: what is fetched for it is the file itself.</summary>
+    public const long MostThumbnail = 2 << 20;
+
     /// <summary>The page that draws PDFs (<c>js/preview-pdf.js</c>).</summary>
     public const string PdfViewer = "/pdf-viewer";
 
@@ -38,9 +41,12 @@ public static class PreviewEndpoints
         "video/mp4", "video/webm", MediaTypes.Pdf, MediaTypes.Text,
     };
 
+    /// <summary>The images among them, for a page that puts pictures into a list.</summary>
+    public static string ImageTypes { get; } = string.Join(' ', s_shown.Where(type => type.StartsWith("image/", StringComparison.Ordinal)));
+
     public static void MapPreviews(this IEndpointRouteBuilder app)
     {
-        app.MapMethods("/teams/{team}/files/{entry}/preview", [HttpMethods.Get, HttpMethods.Head], ShowAsync).RequireAuthorization(Access.SignedIn).ExcludeFromDescription();
+        app.MapMethods("/teams/{team}/files/{entry}/preview", [HttpMethods.Get, HttpMethods.Head], ShowAsync).RequireAuthorization(Access.SignedIn).WithMetadata(ContentResponse.Along).ExcludeFromDescription();
         app.MapMethods(PdfViewer, [HttpMethods.Get, HttpMethods.Head], Viewer).RequireAuthorization(Access.SignedIn).ExcludeFromDescription();
     }
 

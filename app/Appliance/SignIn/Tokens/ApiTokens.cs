@@ -125,16 +125,26 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
     /// <param name="kind">How it was sent.</param>
     /// <param name="username">The username that came with it, in any case; null where none did.</param>
     /// <param name="address">Where it was used.</param>
+    /// <param name="along">What is read in the same flight as the token's person: nothing for a token that is over, or for another team.</param>
     /// <param name="cancellationToken">Ends it early.</param>
-    internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] hash, string kind, string? username, string? address, CancellationToken cancellationToken)
+    internal async Task<ClaimsPrincipal?> LookUpAsync(
+        byte[] hash, string kind, string? username, string? address, AlongRead? along, CancellationToken cancellationToken)
     {
-        var found = await database.ReadAsync(
+        var now = clock.GetUtcNow();
+        var found = await database.ReadWithAsync(
             $"""
-            select a.id, a.user_id, u.username, u.username_key, a.team_id, a.may_write, a.created_at, a.expires_at, a.last_used_at
+            select a.id, a.user_id, u.username, u.username_key, a.team_id, a.may_write, a.created_at, a.expires_at, a.last_used_at, a.reference, a.name,
+                   set_config('app.person', case when (a.expires_at is null or a.expires_at > {now}) and a.created_at <= {now + Sessions.ClockTolerance}
+                       and (a.team_id is null or a.team_id = app_team()) then a.user_id::text else '' end, true)
             from api_tokens a join users u on u.id = a.user_id where a.token_hash = {hash} and a.kind = {kind}
             """,
-            row => new Found(row.Id(0), row.Id(1), row.Text(2), row.Text(3), row.IdOrNull(4), row.Bool(5), row.Time(6), row.TimeOrNull(7), row.TimeOrNull(8)), cancellationToken);
-        var now = clock.GetUtcNow();
+            row =>
+            {
+                along?.ReadAs(row.Text(11));
+                return new Found(
+                    row.Id(0), row.Id(1), row.Text(2), row.Text(3), row.IdOrNull(4), row.Bool(5), row.Time(6), row.TimeOrNull(7), row.TimeOrNull(8), row.Text(9), row.Text(10));
+            }, along, cancellationToken);
+        now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now) || (username is not null && NameKey.Of(username) != row.UsernameKey))
         {
             return null;
@@ -167,6 +177,8 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
         identity.AddClaim(new Claim(ClaimTypes.Name, row.Username));
         identity.AddClaim(new Claim(TokenPerson.TokenClaim, row.Id.ToString("D")));
         identity.AddClaim(new Claim(TokenPerson.KindClaim, kind));
+        identity.AddClaim(new Claim(TokenPerson.ReferenceClaim, row.Reference));
+        identity.AddClaim(new Claim(TokenPerson.NameClaim, row.Name));
         if (row.TeamId is { } team)
         {
             identity.AddClaim(new Claim(TokenPerson.TeamClaim, team.ToString("D")));
@@ -201,7 +213,8 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
     }
 
     private sealed record Found(
-        Guid Id, Guid UserId, string Username, string UsernameKey, Guid? TeamId, bool MayWrite, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt);
+        Guid Id, Guid UserId, string Username, string UsernameKey, Guid? TeamId, bool MayWrite, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt, string Reference,
+        string Name);
 }
 
 /// <summary>A rule about tokens stands in the way. The message says which and what to do, for people.</summary>

@@ -15,7 +15,7 @@ internal sealed class TokenAuthenticationHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync() =>
         AuthorizationHeader.Read(Request.Headers.Authorization) is { } sent
-        && await tokens.LookUpAsync(sent.Hash, sent.Kind, sent.Username, Context.Address(), Context.RequestAborted) is { } person
+        && await tokens.LookUpAsync(sent.Hash, sent.Kind, sent.Username, Context.Address(), AlongRead.For(Context), Context.RequestAborted) is { } person
             ? AuthenticateResult.Success(new AuthenticationTicket(person, Scheme))
             : AuthenticateResult.Fail("No token that works.");
 

@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using Appliance.Ledger;
 using Appliance.Vault;
 
 namespace Appliance.SignIn.Tokens;
@@ -8,6 +9,8 @@ public static class TokenPerson
 {
     internal const string TokenClaim = "api-token";
     internal const string KindClaim = "api-token-kind";
+    internal const string ReferenceClaim = "api-token-reference";
+    internal const string NameClaim = "api-token-name";
     internal const string TeamClaim = "api-token-team";
     internal const string MayWriteClaim = "api-token-may-write";
 
@@ -23,6 +26,10 @@ public static class TokenPerson
 
     /// <summary>The token's row; null for a session.</summary>
     internal static Guid? TokenId(this ClaimsPrincipal person) => person.FindFirstValue(TokenClaim) is { } id ? Guid.ParseExact(id, "D") : null;
+
+    /// <summary>What the ledger calls it; null for a session.</summary>
+    internal static TokenName? TokenName(this ClaimsPrincipal person) =>
+        person.FindFirstValue(NameClaim) is { } name && person.FindFirstValue(ReferenceClaim) is { } reference ? new TokenName(name, reference) : null;
 
     /// <summary>A session that is open, or a token.</summary>
     internal static bool MayRead(this ClaimsPrincipal person) => person.IsToken() || person.HasClaim(SignedInPerson.StateClaim, SignedInPerson.Open);

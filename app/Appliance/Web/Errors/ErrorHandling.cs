@@ -111,9 +111,12 @@ internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorH
         return WantsProblem(context.Request) ? Problem.WriteAsync(context, told) : pages.WriteAsync(context, told);
     }
 
-    /// <summary>A browser that goes to a page says that it takes HTML; everything else is a program.</summary>
+    /// <summary>
+    /// A browser that goes to a page says that it takes HTML; everything else is a program. What a page's form fetches from the API by navigation (an
+    /// archive) a person sees too: fetch metadata tells that (W3C Fetch Metadata section 2.2).
+    /// </summary>
     private static bool WantsProblem(HttpRequest request) =>
-        request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase) || request.Path.StartsWithSegments("/tus", StringComparison.OrdinalIgnoreCase)
+        (request.Headers["Sec-Fetch-Mode"] != "navigate" && request.Path.StartsWithSegments("/api", StringComparison.OrdinalIgnoreCase)) || request.Path.StartsWithSegments("/tus", StringComparison.OrdinalIgnoreCase)
         || !request.Headers.Accept.Any(value => value?.Contains("text/html", StringComparison.OrdinalIgnoreCase) == true);
 
     [LoggerMessage(EventId = 1001, Level = LogLevel.Error, Message = "Unexpected error {Reference} in {Method} {Route}.")]

@@ -18,7 +18,7 @@ public static class HealthEndpoints
 
 /// <summary>Asks the database, the object store and the keys, at most once a second however many probe.</summary>
 internal sealed partial class Readiness(
-    Database database, SealedObjects objects, IKeyProvider keys, BlobProtector protector, TimeProvider time, ILogger<Readiness> logger) : IDisposable
+    Database database, SealedObjects objects, IKeyProvider keys, BlobProtector protector, Drain drain, TimeProvider time, ILogger<Readiness> logger) : IDisposable
 {
     private static readonly TimeSpan s_fresh = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
@@ -30,6 +30,10 @@ internal sealed partial class Readiness(
 
     public async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {
+        if (drain.Draining)
+        {
+            return false;
+        }
         await _one.WaitAsync(cancellationToken);
         try
         {

@@ -46,4 +46,10 @@ public sealed record LimitSettings
 
     /// <summary>Requests of uploads, of one account: each carries a chunk. <c>APPLIANCE_RATE_UPLOADS</c>.</summary>
     public RequestRate Uploads { get; init; } = new(2000, 100);
+
+    /// <summary>Archives (ZIP) under way at one time, of everybody, in one web process. <c>APPLIANCE_ARCHIVES</c>.</summary>
+    public int Archives { get; init; } = 24;
+
+    /// <summary>Archives under way at one time, of one person. <c>APPLIANCE_ARCHIVES_PER_PERSON</c>.</summary>
+    public int ArchivesPerPerson { get; init; } = 3;
 }

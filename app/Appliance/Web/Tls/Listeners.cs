@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Authentication;
+using Appliance.Web.Proxy;
 using Appliance.Web.Tls;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -34,6 +35,7 @@ public static class Listeners
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<ServerCertificate>();
         builder.Services.AddHostedService(provider => provider.GetRequiredService<ServerCertificate>());
+        builder.Services.AddSingleton<ProxyProtocol>();
         builder.WebHost.UseKestrelCore();
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -45,6 +47,9 @@ public static class Listeners
             {
                 var connections = new ConnectionLimiter(settings.Limits.Connections, settings.Limits.ConnectionsPerAddress);
                 Tell(kestrel.ApplicationServices.GetRequiredService<ApplianceMetrics>(), connections);
+                // First, so that everything below sees the client's own address.
+                var proxies = kestrel.ApplicationServices.GetRequiredService<ProxyProtocol>();
+                listener.Use(next => connection => proxies.RunAsync(connection, next));
                 listener.Use(next => connection => connections.RunAsync(connection, next));
                 Secure(listener, certificate, settings);
             });
@@ -71,6 +76,8 @@ public static class Listeners
         kestrel.KeepAliveTimeout = limits.KeepAlive;
         kestrel.MinRequestBodyDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
         kestrel.MinResponseDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
+        // What waits for a slow client, per connection: enough that encrypting the next piece never waits for the socket to take this one.
+        kestrel.MaxResponseBufferSize = 512 << 10;
         kestrel.MaxConcurrentUpgradedConnections = 0; // nothing here speaks anything but HTTP
         kestrel.Http2.MaxStreamsPerConnection = 100;
         kestrel.Http2.MaxRequestHeaderFieldSize = limits.HeaderBytes;

@@ -31,10 +31,27 @@ internal sealed class OwnAuthority(string folder, IReadOnlyList<string> hosts, T
     public void Ensure()
     {
         Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        using var turn = WaitForTurn();
         using var authority = LoadAuthority() ?? MakeAuthority();
         if (!IsGood(authority))
         {
             Issue(authority);
+        }
+    }
+
+    /// <summary>Two replicas on one volume make or renew one after the other: the second finds what the first made.</summary>
+    private FileStream WaitForTurn()
+    {
+        for (var left = 100; ; left--)
+        {
+            try
+            {
+                return new FileStream(Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException) when (left > 0)
+            {
+                Thread.Sleep(50); // no longer than it takes to sign and write; .NET's locks cannot be waited for
+            }
         }
     }
 

@@ -39,6 +39,41 @@ public sealed partial class TokenTests(TokenHost host) : IClassFixture<TokenHost
 {
     private const string Probe = "/api/v1/probe";
 
+    [Fact, Trait("Requirement", "W1")]
+    public async Task What_a_token_changes_names_the_token_in_the_ledger_and_in_the_activity_and_never_its_secret()
+    {
+        using var anna = await Person.NewAsync(host);
+        var team = await anna.TeamAsync();
+        var bearer = await ApiClient.TokenAsync(host, anna.Id);
+        var reference = (await host.Services.GetRequiredService<ApiTokens>().ListAsync(anna.Id, default)).Single().Reference;
+        var password = await ApiClient.AppPasswordAsync(host, anna.Id);
+        using var program = ApiClient.With(host, bearer);
+        using var old = ApiClient.With(host, anna.Username, password);
+        using var made = await program.PostAsync($"/api/v1/teams/{team}/files?name=a.txt", new ByteArrayContent([1, 2]));
+        made.StatusCode.ShouldBe(HttpStatusCode.Created);
+        var entry = JsonDocument.Parse(await made.Content.ReadAsStringAsync()).RootElement.GetProperty("reference").GetString();
+        (await old.PatchAsync($"/api/v1/teams/{team}/entries/{entry}", JsonContent.Create(new { name = "b.txt" }))).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await anna.Http.PatchAsync($"/api/v1/teams/{team}/entries/{entry}", JsonContent.Create(new { name = "c.txt" }))).StatusCode.ShouldBe(HttpStatusCode.OK);
+
+        // By session: no token; by app password and by token: theirs.
+        var events = JsonDocument.Parse(await anna.Http.GetStringAsync($"/api/v1/teams/{team}/entries/{entry}/events")).RootElement.GetProperty("events").EnumerateArray()
+            .Select(e => e.GetProperty("details")).ToList();
+        events.Select(e => e.TryGetProperty("token", out _)).ShouldBe([false, true, true]);
+        events[2].GetProperty("token").GetString().ShouldBe("a test");
+        events[2].GetProperty("token_reference").GetString().ShouldBe(reference);
+        events[1].GetProperty("token_reference").GetString().ShouldNotBe(reference);
+
+        var ledger = WebUtility.HtmlDecode(await anna.Http.GetStringAsync($"/teams/{team}/ledger"));
+        ledger.ShouldContain($"with token “a test” ({reference})");
+        var activity = WebUtility.HtmlDecode(await anna.Http.GetStringAsync($"/teams/{team}/files/{entry}/details"));
+        activity.Split("with token “<bdi>a test</bdi>”").Length.ShouldBe(3);
+        foreach (var secret in new[] { bearer, password })
+        {
+            (ledger + activity).ShouldNotContain(secret);
+            (ledger + activity).ShouldNotContain(secret[4..]);
+        }
+    }
+
     [Fact]
     public async Task A_token_opens_the_API_and_an_app_password_does_with_the_username_in_any_case()
     {
@@ -204,6 +239,59 @@ public sealed partial class TokenTests(TokenHost host) : IClassFixture<TokenHost
         (await anna.PostAsync($"/teams/{team}/members?handler=Remove", ("Username", ben.Username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await TeamsAsync(program)).ShouldBeEmpty();
         (await program.GetAsync($"/api/v1/teams/{team}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    /// <summary>What downloads and small uploads ask comes in one flight with the token; the answers must be as if it had come after it.</summary>
+    [Fact, Trait("Requirement", "T1")]
+    public async Task What_is_read_along_with_a_token_is_refused_like_everything_else()
+    {
+        using var anna = await Person.NewAsync(host);
+        using var ben = await Person.NewAsync(host, "ben");
+        var (team, other) = (await anna.TeamAsync("One"), await anna.TeamAsync("Other"));
+        await anna.InviteAsync(team, ben);
+        var tokens = host.Services.GetRequiredService<ApiTokens>();
+        async Task<(string Text, string Reference)> NewAsync(Person person, string? of = null, bool mayWrite = true)
+        {
+            var text = await ApiClient.TokenAsync(host, person.Id, of, mayWrite);
+            return (text, (await tokens.ListAsync(person.Id, default))[0].Reference);
+        }
+        var (wide, narrow, bens, reading) = (await NewAsync(anna), await NewAsync(anna, other), await NewAsync(ben), await NewAsync(anna, mayWrite: false));
+        using var all = ApiClient.With(host, wide.Text);
+        using var one = ApiClient.With(host, narrow.Text);
+        using var member = ApiClient.With(host, bens.Text);
+        using var reader = ApiClient.With(host, reading.Text);
+        var count = 0;
+        Task<HttpResponseMessage> UploadAsync(HttpClient from, string to) => from.PostAsync($"/api/v1/teams/{to}/files?name=f{++count}", new ByteArrayContent([1, 2, 3]));
+        using var made = await UploadAsync(all, team);
+        made.StatusCode.ShouldBe(HttpStatusCode.Created);
+        var content = made.Headers.Location + "/content";
+        // Twice each: the first request of a team takes the longer way.
+        for (var i = 0; i < 2; i++)
+        {
+            (await all.GetByteArrayAsync(content)).ShouldBe([1, 2, 3]);
+            (await member.GetByteArrayAsync(content)).ShouldBe([1, 2, 3]);
+            (await UploadAsync(member, team)).StatusCode.ShouldBe(HttpStatusCode.Created);
+            (await anna.Http.GetByteArrayAsync(content)).ShouldBe([1, 2, 3]);
+            (await reader.GetByteArrayAsync(content)).ShouldBe([1, 2, 3]);
+            (await UploadAsync(reader, team)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+            // A token for another team, and one of somebody who is not in it.
+            (await one.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await UploadAsync(one, team)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await UploadAsync(one, other)).StatusCode.ShouldBe(HttpStatusCode.Created);
+            (await member.GetAsync(content.Replace(team, other, StringComparison.Ordinal))).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await UploadAsync(member, other)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        }
+
+        (await anna.PostAsync($"/teams/{team}/members?handler=Remove", ("Username", ben.Username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        (await member.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await UploadAsync(member, team)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await ben.Http.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+
+        (await tokens.RevokeAsync(wide.Reference, new Origin(anna.Id, null), default)).ShouldBeTrue();
+        (await all.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await UploadAsync(all, team)).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        var before = (long)(await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"select count(*) from entries e join teams t on t.id = e.team_id where t.reference = '{team}'"))!;
+        before.ShouldBe(3); // the first, and Ben's two
     }
 
     [Fact]

@@ -1,10 +1,11 @@
 // What can be done with entries. Each one changes the server first, then the list in place, and says so; what can be taken back offers it.
 import { count } from './announce.js';
 import { api, inPortions } from './api.js';
-import { refresh, show } from './list.js';
+import { show } from './list.js';
 import { chooseFolder } from './move.js';
 import { folder, root } from './page.js';
 import { closePanel, panelEntry } from './panel.js';
+import { refresh } from './refresh.js';
 import { label, place } from './rows.js';
 import { focus, neighbour, tell } from './select.js';
 import { toast } from '../toast.js';

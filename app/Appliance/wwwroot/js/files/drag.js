@@ -7,6 +7,8 @@ import { choose, selected } from './select.js';
 const TYPE = 'application/x-appliance-entries';
 let dragged = [];
 
+export const isDragging = () => dragged.length > 0;
+
 document.addEventListener('dragstart', (event) => {
   const row = event.target.closest?.('[data-rows] > tr');
   if (!row) return;
@@ -59,4 +61,5 @@ document.addEventListener('drop', (event) => {
   event.preventDefault();
   unmark();
   moveTo(dragged, onto.reference, onto.name);
+  dragged = []; // rows that are gone never hear of the end
 });

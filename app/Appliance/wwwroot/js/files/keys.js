@@ -7,6 +7,9 @@ import { root } from './page.js';
 import { all } from './rows.js';
 import { activeRow, choose, clear, focus, selectAll, selected, targets } from './select.js';
 import { closePanel, panelIsOpen } from './panel.js';
+import { columns } from './tiles.js';
+import { view } from './viewer.js';
+import { isTiles } from './view.js';
 
 const typing = (target) => target.closest?.('input:not([type="checkbox"], [type="radio"]), select, textarea, [contenteditable], dialog, [popover]:not(.sidenav), details.menu[open], .tray');
 const inList = (target) => target.closest?.('[data-rows]');
@@ -17,8 +20,10 @@ const ANYWHERE = {
   u: () => document.querySelector('[data-upload-choose]').click(),
 };
 const IN_LIST = {
-  ArrowDown: (event) => walk(event, 1),
-  ArrowUp: (event) => walk(event, -1),
+  ArrowDown: (event) => walk(event, columns()),
+  ArrowUp: (event) => walk(event, -columns()),
+  ArrowRight: (event) => walk(event, 1),
+  ArrowLeft: (event) => walk(event, -1),
   Home: (event) => to(event, all()[0]),
   End: (event) => to(event, all().at(-1)),
   PageDown: (event) => walk(event, 10),
@@ -28,6 +33,7 @@ const IN_LIST = {
   F2: () => rename(activeRow()),
   Delete: () => trash(targets()),
   m: () => move(targets()),
+  v: () => activeRow()?.dataset.kind === 'file' && view(activeRow().dataset.entry),
   ContextMenu: () => activeRow()?.querySelector('[data-row-menu]').click(),
 };
 const WITH_CONTROL = {
@@ -77,6 +83,7 @@ function pick(event) {
   if (inList(event.target)) {
     // Inside a row Space and Enter are the link's, the box's, the button's own.
     if (inner && (event.key === ' ' || event.key === 'Enter')) return null;
+    if ((alone === 'ArrowLeft' || alone === 'ArrowRight') && !isTiles()) return null;
     if (IN_LIST[alone]) return IN_LIST[alone];
   } else if ((alone === 'ArrowDown' || alone === 'ArrowUp') && event.target === document.body) {
     return () => focus(activeRow() ?? all()[0]);

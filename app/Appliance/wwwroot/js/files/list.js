@@ -1,20 +1,21 @@
-// The list as a whole: further rows as one scrolls, the count below, and reading it anew after others changed it.
+// The list as a whole: further rows as one scrolls, and the count below. How it follows what others change: refresh.js.
 import { api } from './api.js';
 import { count } from './announce.js';
 import { icon, element } from './dom.js';
 import { folder, onPage, root } from './page.js';
-import { all, body, make, place } from './rows.js';
+import { all, body, make } from './rows.js';
+import { rows as comingRows, waiting } from './skeleton.js';
 import { size } from '../uploads/text.js';
 
-const PAGE = 200;
-const MOST = 1000;
+export const PAGE = 200;
+export const MOST = 1000;
 let loading = null;
 
-const query = (after, limit) => new URLSearchParams(Object.entries({
+export const query = (after, limit) => new URLSearchParams(Object.entries({
   folder: folder(), after, limit, sort: root().dataset.sort, order: root().dataset.order,
 }).filter(([, value]) => value !== null && value !== undefined && value !== ''));
-const byReference = () => new Map(all().map((row) => [row.dataset.entry, row]));
-const more = () => root()?.querySelector('[data-more]') ?? null;
+export const byReference = () => new Map(all().map((row) => [row.dataset.entry, row]));
+export const more = () => root()?.querySelector('[data-more]') ?? null;
 
 onPage((main) => {
   loading = null;
@@ -44,9 +45,11 @@ async function load(limit) {
   if (!link) return;
   const list = root();
   link.textContent = 'Loading …';
+  const done = waiting(list, () => comingRows(list));
   try {
     const { entries, next } = await api('GET', `/entries?${query(link.dataset.more, limit)}`);
     if (list !== root()) return; // another page has taken its place
+    done();
     const known = byReference();
     body().append(...entries.filter((entry) => !known.has(entry.reference)).map(make));
     list.dispatchEvent(new CustomEvent('files:rows'));
@@ -55,11 +58,13 @@ async function load(limit) {
     link.replaceChildren(icon('retry'), 'Try again');
     link.title = error.message;
     throw error;
+  } finally {
+    done();
   }
   show();
 }
 
-function advance(link, next) {
+export function advance(link, next) {
   if (next === null) {
     link.remove();
     return;
@@ -73,32 +78,6 @@ function advance(link, next) {
 
 export async function loadAll() {
   while (more()) await loadMore(MOST);
-}
-
-// Reads what is shown anew: what is gone leaves, what is new comes, the rest is brought up to date. Selection and focus stay.
-export async function refresh() {
-  const list = root();
-  if (!list) return;
-  const wanted = Math.max(PAGE, all().length);
-  const seen = [];
-  let next = null;
-  do {
-    const page = await api('GET', `/entries?${query(next, Math.min(MOST, Math.max(PAGE, wanted - seen.length)))}`);
-    if (list !== root()) return;
-    seen.push(...page.entries);
-    next = page.next;
-  } while (next !== null && seen.length < wanted);
-  const present = new Set(seen.map((entry) => entry.reference));
-  for (const row of all()) if (!present.has(row.dataset.entry)) row.remove();
-  const known = byReference();
-  for (const entry of seen) {
-    const row = known.get(entry.reference);
-    if (!row || row.dataset.name !== entry.name || row.dataset.modified !== entry.modifiedAt || Number(row.dataset.size) !== (entry.size ?? 0)) place(entry);
-  }
-  const link = more();
-  if (link) advance(link, next);
-  list.dispatchEvent(new CustomEvent('files:rows'));
-  show();
 }
 
 // What the list says of itself: how much there is, or that there is nothing.
@@ -116,11 +95,3 @@ export function show() {
   const parts = [folders > 0 ? count(folders, 'folder') : '', files > 0 ? `${count(files, 'file')}, ${size(bytes)}` : ''].filter(Boolean);
   place.replaceChildren(element('span', '', parts.join(', ')), more() ? ' so far.' : empty ? '' : '.');
 }
-
-// Another person, or another window, may have changed it while nobody looked.
-let away = 0;
-document.addEventListener('visibilitychange', () => {
-  if (document.hidden) away = Date.now();
-  else if (root() && Date.now() - away > 10_000) refresh().catch(() => {});
-});
-addEventListener('online', () => { if (root()) refresh().catch(() => {}); });

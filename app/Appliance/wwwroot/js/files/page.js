@@ -2,6 +2,8 @@
 // A page's content is in <main>; modules that bind something to it register with onPage(). Everything else listens on document.
 // Uploads live in this document: while some run, links inside the team's files are followed by fetching the page and putting its <main> in
 // place of ours. Without uploads the browser navigates as always. The page is parsed by XMLHttpRequest, whose documents run no script.
+import { folder as comingFolder, waiting } from './skeleton.js';
+
 const setups = [];
 let busy = () => false;
 
@@ -39,8 +41,10 @@ export async function go(address, { push = true } = {}) {
     location.assign(address);
     return;
   }
+  const done = root() ? waiting(document.querySelector('main'), () => comingFolder(root())) : () => {};
   try {
     const { page, address: arrived } = await fetchPage(address);
+    done();
     const next = page.querySelector('main');
     if (!next || !isOurs(new URL(arrived))) throw new Error('another page');
     if (push) history.pushState(null, '', arrived);

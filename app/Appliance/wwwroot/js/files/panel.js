@@ -4,6 +4,7 @@ import { fetchPage, onPage, root, team } from './page.js';
 import { all, find, panelAddress } from './rows.js';
 import { focus } from './select.js';
 import { showPreview } from './preview.js';
+import { panel as comingPanel, waiting } from './skeleton.js';
 import { refresh as refreshTimes } from '../time.js';
 import { toast } from '../toast.js';
 
@@ -11,6 +12,7 @@ const panel = () => document.querySelector('main [data-panel]');
 export const panelEntry = () => panel()?.dataset.panel ?? null;
 export const panelIsOpen = () => root() !== null && panel() !== null;
 let latest = 0;
+let stopWaiting = () => {}; // for the one that was asked for before
 
 onPage(() => {
   if (panel()) ready(panel());
@@ -18,12 +20,16 @@ onPage(() => {
 
 export async function showPanel(reference, { push = true, version = null } = {}) {
   const turn = ++latest;
-  root().setAttribute('aria-busy', 'true');
+  const open = panel();
+  stopWaiting();
+  const done = waiting(root(), () => comingPanel(root(), open));
+  stopWaiting = done;
   try {
     const { page } = await fetchPage(`/teams/${team()}/files/${reference}/details${version ? `?version=${version}` : ''}`);
     if (turn !== latest) return; // another one was asked for meanwhile
     const fresh = page.querySelector('[data-panel]');
     if (!fresh) throw new Error('It is not there any more.');
+    done();
     put(document.adoptNode(fresh), push);
     if (push) {
       const address = new URL(panelAddress(reference), location.href);
@@ -34,7 +40,7 @@ export async function showPanel(reference, { push = true, version = null } = {})
   } catch (error) {
     if (turn === latest) toast(error.message === 'no connection' ? 'There is no connection to the appliance.' : 'It is not there any more.', { kind: 'danger' });
   } finally {
-    root()?.removeAttribute('aria-busy');
+    if (turn === latest) done();
   }
 }
 
@@ -66,6 +72,7 @@ export function closePanel({ push = true } = {}) {
   const row = find(open.dataset.panel);
   const hadFocus = open.contains(document.activeElement) || document.activeElement === document.body;
   latest += 1;
+  stopWaiting();
   open.remove();
   document.querySelector('main').classList.remove('with-panel');
   row?.removeAttribute('aria-current');

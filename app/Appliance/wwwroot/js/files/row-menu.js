@@ -9,6 +9,7 @@ import { showPanel } from './panel.js';
 import { panelAddress } from './rows.js';
 import { choose, focus, selected, targets } from './select.js';
 import { toast } from '../toast.js';
+import { view } from './viewer.js';
 
 const menu = () => document.getElementById('row-menu');
 let opener = null;
@@ -19,6 +20,7 @@ function items(row) {
   const isFolder = row.dataset.kind === 'folder';
   return [
     one && isFolder && ['folder', 'Open', () => row.querySelector('.file-name').click()],
+    one && !isFolder && ['expand', 'View full screen', () => view(row.dataset.entry), 'V'],
     one && ['panel', 'Details', () => showPanel(row.dataset.entry)],
     ['download', one && !isFolder ? 'Download' : 'Download as ZIP', () => download(rows)],
     one && ['edit', 'Rename', () => rename(row), 'F2'],

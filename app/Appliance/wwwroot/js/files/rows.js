@@ -22,7 +22,7 @@ export function fill(row, entry) {
   const isFolder = entry.kind === 'folder';
   const bytes = isFolder ? '' : size(entry.size ?? 0);
   const [stem, ending] = split(entry.name, entry.kind);
-  Object.assign(row.dataset, { entry: entry.reference, kind: entry.kind, name: entry.name, size: entry.size ?? 0, modified: entry.modifiedAt });
+  Object.assign(row.dataset, { entry: entry.reference, kind: entry.kind, name: entry.name, size: entry.size ?? 0, media: entry.mediaType ?? '', modified: entry.modifiedAt });
   const check = row.querySelector('input');
   check.value = entry.reference;
   check.setAttribute('aria-label', `Select ${entry.name}`);

@@ -3,7 +3,7 @@
 import { added } from '../files/actions.js';
 import { announce, count } from '../files/announce.js';
 import { api } from '../files/api.js';
-import { refresh } from '../files/list.js';
+import { refresh } from '../files/refresh.js';
 import { folder, onPage, root, staysWhile } from '../files/page.js';
 import { showUsage } from '../files/usage.js';
 import { toast } from '../toast.js';
