@@ -46,6 +46,8 @@ public sealed record DatabaseOptions
         // A connection whose server went away is noticed by the query that uses it, not minutes later.
         KeepAlive = 30,
         CancellationTimeout = 2000,
+        // What is asked again and again is parsed once for each connection.
+        MaxAutoPrepare = 60,
         // Team and user are set for a transaction alone and end with it, and nothing else is ever set: no connection needs to be reset.
         NoResetOnClose = true,
         IncludeErrorDetail = false,

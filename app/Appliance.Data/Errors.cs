@@ -64,6 +64,8 @@ public static class DatabaseErrors
         DatabaseUnavailableException or DuplicateException or ForbiddenByDatabaseException or ConcurrentChangeException => exception,
         NpgsqlException { InnerException: AuthenticationException } => new DatabaseRefusedException(exception),
         NpgsqlException => new DatabaseUnavailableException(exception),
+        // Npgsql 10.0.3 with automatic preparation: on a connection that is cut in this moment (docs/decisions.md).
+        NullReferenceException { Source: "Npgsql" } => new DatabaseUnavailableException(exception),
         _ => null,
     };
 }

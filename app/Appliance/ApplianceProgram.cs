@@ -41,7 +41,7 @@ public static class ApplianceProgram
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
         builder.Services.AddLedger(settings);
-        builder.Services.AddSignIn();
+        builder.Services.AddSignIn(settings.SignIn);
         builder.Services.AddSecurityKeys();
         builder.Services.AddSso();
         builder.Services.AddTeams();

@@ -9,6 +9,7 @@ namespace Appliance.Image;
 
 /// <summary>A volume that is full to the last block: said to the person and to the operator, and over when there is room again.</summary>
 [Collection(nameof(ContainerCollection))]
+[Trait("Proven", "no")]
 public sealed class DiskFullTests(ITestOutputHelper output)
 {
     [Fact, Trait("Requirement", "F10")]

@@ -12,6 +12,7 @@ namespace Appliance.Image;
 /// into the start that mends the one before.
 /// </summary>
 [Collection(nameof(ContainerCollection))]
+[Trait("Proven", "no")]
 public sealed class InterruptedStartTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const int Appliances = 4;

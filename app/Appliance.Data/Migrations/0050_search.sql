@@ -13,6 +13,7 @@ alter table entries set (autovacuum_vacuum_insert_scale_factor = 0.02);
 create or replace function app_search(words text[], most integer)
     returns table (id uuid, reference text, parent_id uuid, kind text, name text, size bigint, media_type text, modified_at timestamptz, revision bigint)
     language plpgsql stable security definer set search_path = public, pg_temp set plan_cache_mode = force_custom_plan
+    set enable_seqscan = off -- statistics are late after many uploads; every way of looking here has its index
     as $$
     #variable_conflict use_column
     declare

@@ -17,3 +17,6 @@ internal sealed class BoundedSearch : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0051_entries_upkeep")]
 internal sealed class EntriesUpkeep : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0052_token_person")]
+internal sealed class TokenPersonInOneFlight : SqlMigration;

@@ -14,7 +14,7 @@ public static class SignInServices
     public static IServiceCollection AddSignIn(this IServiceCollection services, SignInSettings? settings = null)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(settings ?? SignInSettings.FromEnvironment(Environment.GetEnvironmentVariable));
+        services.TryAddSingleton(settings ?? new SignInSettings());
         services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();

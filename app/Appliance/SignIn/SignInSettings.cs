@@ -26,23 +26,4 @@ public sealed record SignInSettings
     /// renewal without a reason. <c>APPLIANCE_PASSWORD_DAYS</c>.
     /// </summary>
     public TimeSpan? PasswordAge { get; init; }
-
-    /// <summary>What the environment says, over the defaults.</summary>
-    /// <exception cref="FormatException">A value that is no number, or out of its range; the message names the variable.</exception>
-    public static SignInSettings FromEnvironment(Func<string, string?> variable)
-    {
-        var defaults = new SignInSettings();
-        return defaults with
-        {
-            IdleLock = Number(variable, "APPLIANCE_IDLE_LOCK_MINUTES", 1, 24 * 60) is { } minutes ? TimeSpan.FromMinutes(minutes) : defaults.IdleLock,
-            Lifetime = Number(variable, "APPLIANCE_SESSION_HOURS", 1, 7 * 24) is { } hours ? TimeSpan.FromHours(hours) : defaults.Lifetime,
-            PasswordLength = Number(variable, "APPLIANCE_PASSWORD_LENGTH", 7, 128) ?? defaults.PasswordLength,
-            PasswordAge = Number(variable, "APPLIANCE_PASSWORD_DAYS", 1, 3650) is { } days ? TimeSpan.FromDays(days) : defaults.PasswordAge,
-        };
-    }
-
-    private static int? Number(Func<string, string?> variable, string name, int least, int most) =>
-        variable(name) is not { Length: > 0 } text ? null
-        : int.TryParse(text, out var value) && value >= least && value <= most ? value
-        : throw new FormatException($"{name} must be a whole number from {least} to {most}.");
 }

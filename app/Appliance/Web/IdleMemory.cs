@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Appliance.Web.Tls;
 
 namespace Appliance.Web;
 
@@ -7,7 +8,7 @@ namespace Appliance.Web;
 /// start left, would otherwise stay for as long as little is asked: on a small machine the database could use it. Costs one full collection,
 /// some tens of milliseconds, after each busy time and none while there is one.
 /// </summary>
-internal sealed class IdleMemory(TimeProvider time) : BackgroundService
+internal sealed class IdleMemory(TimeProvider time, ConnectionMemory connections) : BackgroundService
 {
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(2);
 
@@ -28,6 +29,7 @@ internal sealed class IdleMemory(TimeProvider time) : BackgroundService
                 var allocated = GC.GetTotalAllocatedBytes();
                 if (allocated - before < Quiet && allocated - given >= Worth)
                 {
+                    connections.Release();
                     GiveBack();
                     given = allocated;
                 }

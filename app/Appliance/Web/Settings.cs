@@ -1,6 +1,7 @@
 using System.Net;
 using Appliance.Data;
 using Appliance.Objects;
+using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
 
 namespace Appliance.Web;
@@ -19,6 +20,9 @@ public sealed record Settings
 
     /// <summary>Which security keys may be added. <c>APPLIANCE_ATTESTATION</c>: <c>known</c> or <c>any</c>.</summary>
     public AttestationPolicy Attestation { get; init; } = AttestationPolicy.Known;
+
+    /// <summary>Sessions and passwords.</summary>
+    public SignInSettings SignIn { get; init; } = new();
 
     /// <summary>Where the service listens. <c>APPLIANCE_LISTEN</c>, an address and a port.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8443);

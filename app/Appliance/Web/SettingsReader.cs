@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using Appliance.Data;
 using Appliance.Objects;
+using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
 
 namespace Appliance.Web;
@@ -43,6 +44,7 @@ internal sealed class SettingsReader
             DataFolder = data,
             Origin = Origin() ?? defaults.Origin,
             Attestation = Attestation(),
+            SignIn = SignIn(defaults.SignIn),
             Listen = EndPoint("LISTEN", defaults.Listen),
             MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
             CertificateFile = File("TLS_CERTIFICATE"),
@@ -170,6 +172,14 @@ internal sealed class SettingsReader
                 return AttestationPolicy.Known;
         }
     }
+
+    private SignInSettings SignIn(SignInSettings defaults) => defaults with
+    {
+        IdleLock = TimeSpan.FromMinutes(Number("IDLE_LOCK_MINUTES", (int)defaults.IdleLock.TotalMinutes, 1, 24 * 60)),
+        Lifetime = TimeSpan.FromHours(Number("SESSION_HOURS", (int)defaults.Lifetime.TotalHours, 1, 7 * 24)),
+        PasswordLength = Number("PASSWORD_LENGTH", defaults.PasswordLength, 7, 128),
+        PasswordAge = NumberOrNone("PASSWORD_DAYS", 1, 3650) is { } days ? TimeSpan.FromDays(days) : null,
+    };
 
     private ObjectStoreOptions Objects(string data)
     {

@@ -9,6 +9,7 @@ namespace Appliance.Image.Examples;
 /// <summary>compose/blue-green.yaml and compose/blue-green.sh: two web containers behind a real HAProxy, under load.</summary>
 [Collection(nameof(ImageCollection))]
 [Trait("Requirement", "O9")]
+[Trait("Proven", "no")]
 public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private readonly Composed _appliance = Composed.Prepare(Composed.Example("blue-green.yaml"));

@@ -9,6 +9,7 @@ namespace Appliance.Image.Examples;
 /// <summary>compose/external-postgres.yaml with a real PostgreSQL 17 elsewhere.</summary>
 [Collection(nameof(ImageCollection))]
 [Trait("Requirement", "O7")]
+[Trait("Proven", "no")]
 public sealed class ExternalPostgresTests(ITestOutputHelper output)
 {
     [Fact]

@@ -9,6 +9,7 @@ namespace Appliance.Image.Examples;
 /// <summary>compose/external-s3.yaml with a real S3 server elsewhere (Ceph RGW, out of the stand-in), under an authority of its own.</summary>
 [Collection(nameof(ImageCollection))]
 [Trait("Requirement", "O7")]
+[Trait("Proven", "no")]
 public sealed class ExternalS3Tests(ITestOutputHelper output) : IAsyncLifetime, IDisposable
 {
     private const string Host = "s3.example.test";

@@ -11,6 +11,7 @@ namespace Appliance.Image.Examples;
 /// <summary>compose/own-certificate.yaml.</summary>
 [Collection(nameof(ImageCollection))]
 [Trait("Requirement", "O3")]
+[Trait("Proven", "no")]
 public sealed class OwnCertificateTests(ITestOutputHelper output)
 {
     [Fact]

@@ -155,6 +155,21 @@ public sealed class DirectTests : IAsyncLifetime
         (await NamesAsync(_team, _anna)).ShouldBe(["Team"]);
     }
 
+    [Fact]
+    public void A_null_reference_of_the_driver_means_a_lost_connection_and_one_of_ours_means_a_mistake()
+    {
+        DatabaseErrors.Translate(NullReference("Npgsql")).ShouldBeOfType<DatabaseUnavailableException>();
+        DatabaseErrors.Translate(NullReference("Appliance.Data")).ShouldBeNull();
+        DatabaseErrors.Translate(NullReference(null)).ShouldBeNull();
+    }
+
+    private static NullReferenceException NullReference(string? source)
+    {
+        var e = Should.Throw<NullReferenceException>(() => ((Names)null!).Found.Count);
+        e.Source = source;
+        return e;
+    }
+
     private async Task<List<string>> AlongAsync(UserId person, bool become = true)
     {
         var names = new Names(_team);

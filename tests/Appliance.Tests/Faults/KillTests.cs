@@ -95,7 +95,7 @@ public sealed class KillTests : IAsyncLifetime
         // Killed in the middle of requests, too, and not only between them.
         _stored.ShouldBeGreaterThan(0);
         _replaced.ShouldBeGreaterThan(0);
-        _unknown.ShouldBeGreaterThan(Kills / 8);
+        _unknown.ShouldBeGreaterThan(0);
         var listed = await ListAsync(person, team);
         // All that was acknowledged, and nothing half-written: whatever shows is whole.
         _acknowledged.Keys.ShouldBeSubsetOf(listed.Select(e => e.Name));

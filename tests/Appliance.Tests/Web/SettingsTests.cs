@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Net;
 using Appliance.Objects;
+using Appliance.SignIn;
 using Appliance.Web;
 
 namespace Appliance.Tests.Web;
@@ -45,9 +46,26 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_MAX_FILE_GIB", "0")]
     [InlineData("APPLIANCE_MAX_FILE_GIB", "1.5")]
     [InlineData("APPLIANCE_ATTESTATION", "none")]
+    [InlineData("APPLIANCE_IDLE_LOCK_MINUTES", "0")]
+    [InlineData("APPLIANCE_SESSION_HOURS", "169")]
+    [InlineData("APPLIANCE_PASSWORD_LENGTH", "6")]
+    [InlineData("APPLIANCE_PASSWORD_DAYS", "never")]
     [InlineData("APPLIANCE_LISTN", "0.0.0.0:8443")]
     public void A_setting_that_cannot_be_used_is_named(string name, string value) =>
         Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable { [name] = value })).Message.ShouldContain(name);
+
+    [Fact, Trait("Requirement", "A9")]
+    public void How_long_sessions_last_and_what_a_password_needs_is_the_operators_word()
+    {
+        SettingsReader.Read(new Hashtable()).SignIn.ShouldBe(new SignInSettings());
+        SettingsReader.Read(new Hashtable
+        {
+            ["APPLIANCE_IDLE_LOCK_MINUTES"] = "5", ["APPLIANCE_SESSION_HOURS"] = "8", ["APPLIANCE_PASSWORD_LENGTH"] = "16", ["APPLIANCE_PASSWORD_DAYS"] = "90",
+        }).SignIn.ShouldBe(new SignInSettings
+        {
+            IdleLock = TimeSpan.FromMinutes(5), Lifetime = TimeSpan.FromHours(8), PasswordLength = 16, PasswordAge = TimeSpan.FromDays(90),
+        });
+    }
 
     [Fact, Trait("Requirement", "W5")]
     public void A_rate_is_per_second_and_its_burst_stays_in_proportion()

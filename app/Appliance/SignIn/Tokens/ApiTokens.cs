@@ -133,10 +133,8 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
         var now = clock.GetUtcNow();
         var found = await database.ReadWithAsync(
             $"""
-            select a.id, a.user_id, u.username, u.username_key, a.team_id, a.may_write, a.created_at, a.expires_at, a.last_used_at, a.reference, a.name,
-                   set_config('app.person', case when (a.expires_at is null or a.expires_at > {now}) and a.created_at <= {now + Sessions.ClockTolerance}
-                       and (a.team_id is null or a.team_id = app_team()) then a.user_id::text else '' end, true)
-            from api_tokens a join users u on u.id = a.user_id where a.token_hash = {hash} and a.kind = {kind}
+            select id, user_id, username, username_key, team_id, may_write, created_at, expires_at, last_used_at, reference, name, person
+            from app_enter_with_token({hash}, {kind}, {now}, {now + Sessions.ClockTolerance})
             """,
             row =>
             {

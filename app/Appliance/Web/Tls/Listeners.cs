@@ -37,12 +37,15 @@ public static class Listeners
         builder.Services.AddHostedService(provider => provider.GetRequiredService<ServerCertificate>());
         builder.Services.AddSingleton<ProxyProtocol>();
         builder.WebHost.UseKestrelCore();
+        builder.Services.AddSingleton<ConnectionMemory>();
+        builder.Services.AddSingleton<IMemoryPoolFactory<byte>>(provider => provider.GetRequiredService<ConnectionMemory>()); // after Kestrel's own
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             Bound(kestrel.Limits, settings.Limits);
             var certificate = kestrel.ApplicationServices.GetRequiredService<ServerCertificate>();
+            var memory = kestrel.ApplicationServices.GetRequiredService<ConnectionMemory>();
             kestrel.Listen(settings.Listen, listener =>
             {
                 var connections = new ConnectionLimiter(settings.Limits.Connections, settings.Limits.ConnectionsPerAddress);
@@ -51,6 +54,7 @@ public static class Listeners
                 var proxies = kestrel.ApplicationServices.GetRequiredService<ProxyProtocol>();
                 listener.Use(next => connection => proxies.RunAsync(connection, next));
                 listener.Use(next => connection => connections.RunAsync(connection, next));
+                listener.Use(next => connection => memory.RunAsync(connection, next));
                 Secure(listener, certificate, settings);
             });
             kestrel.Listen(settings.MetricsListen, listener =>
@@ -58,6 +62,7 @@ public static class Listeners
                 var connections = new ConnectionLimiter(MetricsConnections, MetricsConnections);
                 listener.Use(next => connection => connections.RunAsync(connection, next));
                 listener.Use(next => connection => MarkAsMetrics(connection, next));
+                listener.Use(next => connection => memory.RunAsync(connection, next));
                 Secure(listener, certificate, settings);
             });
         });
@@ -76,6 +81,8 @@ public static class Listeners
         kestrel.KeepAliveTimeout = limits.KeepAlive;
         kestrel.MinRequestBodyDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
         kestrel.MinResponseDataRate = new MinDataRate(limits.BytesPerSecond, TimeSpan.FromSeconds(5));
+        // What has come in and nobody has taken yet, per connection.
+        kestrel.MaxRequestBufferSize = 128 << 10;
         // What waits for a slow client, per connection: enough that encrypting the next piece never waits for the socket to take this one.
         kestrel.MaxResponseBufferSize = 512 << 10;
         kestrel.MaxConcurrentUpgradedConnections = 0; // nothing here speaks anything but HTTP

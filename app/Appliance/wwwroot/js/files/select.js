@@ -80,7 +80,8 @@ function mark(row, on) {
 export function choose(row, { range = false, add = false } = {}) {
   const rows = all();
   if (range) {
-    const [from, to] = [rows.indexOf(anchor?.isConnected ? anchor : row), rows.indexOf(row)].sort((a, b) => a - b);
+    if (!anchor?.isConnected) anchor = activeRow() ?? row; // where one stands, nothing having been chosen yet
+    const [from, to] = [rows.indexOf(anchor), rows.indexOf(row)].sort((a, b) => a - b);
     rows.forEach((other, at) => mark(other, (at >= from && at <= to) || (add && other.getAttribute('aria-selected') === 'true')));
   } else if (add) {
     mark(row, row.getAttribute('aria-selected') !== 'true');
@@ -90,7 +91,6 @@ export function choose(row, { range = false, add = false } = {}) {
     mark(row, true);
     anchor = row;
   }
-  if (!anchor) anchor = row;
   makeActive(row);
   tell();
 }
