@@ -239,7 +239,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
 
         // Greta becomes a member as people do, and links what the provider calls her.
         (await owner.SendAsync($"/teams/{idp.Team}/members", null, ("Username", name))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
-        var offer = System.Text.RegularExpressions.Regex.Match(await greta.HtmlAsync("/teams"), "name=\"offer\" value=\"([a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups[1].Value;
+        var offer = System.Text.RegularExpressions.Regex.Match(await greta.HtmlAsync("/teams"), "name=\"offer\" value=\"(?<found>[a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups["found"].Value;
         await greta.SendAsync("/teams", "/teams?handler=Accept", ("offer", offer));
         (await greta.HtmlAsync($"/teams/{idp.Team}/members")).ShouldContain("Link my organisation");
         var id = Provider.RequestId(await greta.GetAsync($"/teams/{idp.Team}/sso/link"));
@@ -259,7 +259,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
         var hanna = Name("hanna");
         using var other = await host.PersonAsync(hanna);
         await owner.SendAsync($"/teams/{idp.Team}/members", null, ("Username", hanna));
-        var hers = System.Text.RegularExpressions.Regex.Match(await other.HtmlAsync("/teams"), "name=\"offer\" value=\"([a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups[1].Value;
+        var hers = System.Text.RegularExpressions.Regex.Match(await other.HtmlAsync("/teams"), "name=\"offer\" value=\"(?<found>[a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups["found"].Value;
         await other.SendAsync("/teams", "/teams?handler=Accept", ("offer", hers));
         var again = Provider.RequestId(await other.GetAsync($"/teams/{idp.Team}/sso/link"));
         var taken = await Provider.LedToAsync(await idp.ReturnAsync(other, idp.Signed(idp.Spec(again, "greta.real@idp.example"))));
@@ -284,7 +284,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
         using var ida = host.Visitor();
         await idp.SignInAsync(ida, "ida@idp.example");
         var members = await owner.HtmlAsync($"/teams/{idp.Team}/members");
-        var username = System.Text.RegularExpressions.Regex.Match(members, "value=\"(ida-[a-z0-9]{4})\"", default, TimeSpan.FromSeconds(5)).Groups[1].Value;
+        var username = System.Text.RegularExpressions.Regex.Match(members, "value=\"(?<found>ida-[a-z0-9]{4})\"", default, TimeSpan.FromSeconds(5)).Groups["found"].Value;
         (await owner.SendAsync($"/teams/{idp.Team}/members", $"/teams/{idp.Team}/members?handler=Remove", ("Username", username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await ida.GetAsync($"/teams/{idp.Team}/files")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         using var back = host.Visitor();
@@ -327,7 +327,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
         var name = Name("lena");
         using var lena = await host.PersonAsync(name);
         await owner.SendAsync($"/teams/{idp.Team}/members", null, ("Username", name));
-        var offer = System.Text.RegularExpressions.Regex.Match(await lena.HtmlAsync("/teams"), "name=\"offer\" value=\"([a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups[1].Value;
+        var offer = System.Text.RegularExpressions.Regex.Match(await lena.HtmlAsync("/teams"), "name=\"offer\" value=\"(?<found>[a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups["found"].Value;
         await lena.SendAsync("/teams", "/teams?handler=Accept", ("offer", offer));
         (await lena.GetAsync($"/teams/{idp.Team}/files")).StatusCode.ShouldBe(HttpStatusCode.OK);
 
@@ -370,7 +370,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
         await TakeAsync(owner, idp, idp.Metadata(newer.Certificate));
         ((await WorksAsync(idp)), (await WorksAsync(newer))).ShouldBe((false, true));
 
-        async Task<string[]> CertificatesAsync() => [.. System.Text.RegularExpressions.Regex.Matches(await owner.HtmlAsync($"/sso/{idp.Team}/metadata"), "<KeyDescriptor use=\"signing\">.*?<X509Certificate[^>]*>([^<]+)<", default, TimeSpan.FromSeconds(5)).Select(m => m.Groups[1].Value)];
+        async Task<string[]> CertificatesAsync() => [.. System.Text.RegularExpressions.Regex.Matches(await owner.HtmlAsync($"/sso/{idp.Team}/metadata"), "<KeyDescriptor use=\"signing\">.*?<X509Certificate[^>]*>(?<found>[^<]+)<", default, TimeSpan.FromSeconds(5)).Select(m => m.Groups["found"].Value)];
         async Task<bool> OpensAsync(string certificate)
         {
             using var visitor = host.Visitor();
@@ -415,7 +415,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
         using (var huge = new HttpRequestMessage(HttpMethod.Post, $"/teams/{idp.Team}/sso/metadata") { Content = new Endless(50 << 20) })
         {
             huge.Headers.ExpectContinue = true;
-            huge.Headers.Add("RequestVerificationToken", System.Text.RegularExpressions.Regex.Match(page, "<meta name=\"csrf\" content=\"([^\"]+)\"", default, TimeSpan.FromSeconds(5)).Groups[1].Value);
+            huge.Headers.Add("RequestVerificationToken", System.Text.RegularExpressions.Regex.Match(page, "<meta name=\"csrf\" content=\"(?<found>[^\"]+)\"", default, TimeSpan.FromSeconds(5)).Groups["found"].Value);
             using var answer = await owner.Client.SendAsync(huge);
             answer.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
         }
@@ -438,7 +438,7 @@ public sealed class SsoTests(SignInHost host) : IClassFixture<SignInHost>
         var name = Name("olga");
         using var olga = await host.PersonAsync(name);
         await owner.SendAsync($"/teams/{idp.Team}/members", null, ("Username", name));
-        var offer = System.Text.RegularExpressions.Regex.Match(await olga.HtmlAsync("/teams"), "name=\"offer\" value=\"([a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups[1].Value;
+        var offer = System.Text.RegularExpressions.Regex.Match(await olga.HtmlAsync("/teams"), "name=\"offer\" value=\"(?<found>[a-z2-7]{26})", default, TimeSpan.FromSeconds(5)).Groups["found"].Value;
         await olga.SendAsync("/teams", "/teams?handler=Accept", ("offer", offer));
         (await olga.GetAsync($"/teams/{idp.Team}/sso")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await olga.GetAsync($"/teams/{idp.Team}/sso/test")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
