@@ -41,8 +41,8 @@ public sealed class WrappingTests
     public void The_shapes_are_real_a_reader_that_asks_SignedXml_and_then_takes_the_first_assertion_believes_them()
     {
         var believed = Enumerable.Range(1, 8).Where(shape => Naive(Wrap(shape <= 2 ? TestIdp.SignedOutside() : TestIdp.Signed(), shape, sameId: false)) == Evil).ToList();
-        // Today's SignedXml itself refuses what stands inside a signature without an Object around it; the others pass.
-        believed.ShouldBe([1, 2, 3, 4, 5, 7, 8]);
+        // Today's SignedXml itself refuses what stands inside the signature (1, 6 and 8); the others pass.
+        believed.ShouldBe([2, 3, 4, 5, 7]);
         Naive(TestIdp.Signed()).ShouldBe("anna@example.org");
     }
 
