@@ -124,11 +124,14 @@ internal sealed partial class Composed : IAsyncDisposable
     }
 
     /// <summary>hardening/check against this appliance, told what the stand-in for the object store is; further settings as NAME=VALUE.</summary>
-    public Task<(int Code, string Output)> CheckAsync(params string[] settings) => ChildProcess.TryRunAsync(
+    public Task<(int Code, string Output)> CheckAsync(params string[] settings) => CheckAsync(settings, []);
+
+    /// <summary>hardening/check with these settings and arguments; it is told of the stand-in, whose profile and processes are its own.</summary>
+    public Task<(int Code, string Output)> CheckAsync(string[] settings, string[] arguments) => ChildProcess.TryRunAsync(
         "env",
         [
             $"PROJECT={Project}", $"APPLIANCE_OBJECTS_SECCOMP={s_standInSeccomp.Value}", "OBJECTS_PROCESSES=sh|ld-linux-x86-64.so.2|sleep|cksum|cat|ceph-mon|ceph-osd|radosgw",
-            .. settings, Path.Combine(Repository.Root, "hardening/check"),
+            .. settings, Path.Combine(Repository.Root, "hardening/check"), .. arguments,
         ]);
 
     public Task<(int Code, string Output)> TryComposeAsync(params string[] arguments) => ChildProcess.TryRunAsync(

@@ -56,7 +56,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
             ? new StoredObject(key, head.ContentLength, Utc(head.LastModified)) : null;
 
     public Task DeleteAsync(ObjectKey key, CancellationToken cancellation) => RunAsync(
-        () => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = _bucket, Key = key.ToString() }, cancellation), null, cancellation);
+        within => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = _bucket, Key = key.ToString() }, within), null, cancellation);
 
     public async IAsyncEnumerable<StoredObject> ListAsync(TeamId team, [EnumeratorCancellation] CancellationToken cancellation)
     {
@@ -64,7 +64,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         ListObjectsV2Response page;
         do
         {
-            page = await RunAsync(() => _client.ListObjectsV2Async(request, cancellation), null, cancellation);
+            page = await RunAsync(within => _client.ListObjectsV2Async(request, within), null, cancellation);
             foreach (var found in page.S3Objects ?? [])
             {
                 if (ObjectKey.TryParse(found.Key, out var key))
@@ -85,7 +85,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         ListMultipartUploadsResponse page;
         do
         {
-            page = await RunAsync(() => _client.ListMultipartUploadsAsync(request, cancellation), null, cancellation);
+            page = await RunAsync(within => _client.ListMultipartUploadsAsync(request, within), null, cancellation);
             foreach (var upload in page.MultipartUploads ?? [])
             {
                 if (ObjectKey.TryParse(upload.Key, out var key) && await LastTouchedAsync(upload, cancellation) < before)
@@ -103,13 +103,13 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     public void Dispose() => _client.Dispose();
 
     internal async Task<GetObjectResponse> GetAsync(ObjectKey key, long offset, long count, string? etag, CancellationToken cancellation) =>
-        await RunAsync(() => _client.GetObjectAsync(new GetObjectRequest
+        await RunAsync(within => _client.GetObjectAsync(new GetObjectRequest
         {
             BucketName = _bucket,
             Key = key.ToString(),
             ByteRange = new ByteRange(offset, checked(offset + count - 1)),
             EtagToMatch = etag,
-        }, cancellation), key.Object, cancellation);
+        }, within), key.Object, cancellation);
 
     internal async Task PutAsync(ObjectKey key, PartBuffer content, string writeId, CancellationToken cancellation)
     {
@@ -124,14 +124,14 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
             ContentType = "application/octet-stream",
         };
         request.Metadata[WriteIdName] = writeId;
-        await RunAsync(() => _client.PutObjectAsync(request, cancellation), key.Object, cancellation);
+        await RunAsync(within => _client.PutObjectAsync(request, within), key.Object, cancellation);
     }
 
     internal async Task<string> BeginUploadAsync(ObjectKey key, string writeId, CancellationToken cancellation)
     {
         var request = new InitiateMultipartUploadRequest { BucketName = _bucket, Key = key.ToString(), ContentType = "application/octet-stream" };
         request.Metadata[WriteIdName] = writeId;
-        return (await RunAsync(() => _client.InitiateMultipartUploadAsync(request, cancellation), null, cancellation)).UploadId;
+        return (await RunAsync(within => _client.InitiateMultipartUploadAsync(request, within), null, cancellation)).UploadId;
     }
 
     internal async Task<PartETag> UploadPartAsync(ObjectKey key, string uploadId, int number, PartBuffer content, CancellationToken cancellation)
@@ -146,7 +146,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
             PartSize = content.Length,
             InputStream = body,
         };
-        return new PartETag(number, (await RunAsync(() => _client.UploadPartAsync(request, cancellation), null, cancellation)).ETag);
+        return new PartETag(number, (await RunAsync(within => _client.UploadPartAsync(request, within), null, cancellation)).ETag);
     }
 
     internal async Task CompleteUploadAsync(
@@ -161,7 +161,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
             PartETags = parts,
             IfNoneMatch = "*",
         };
-        await RunAsync(() => _client.CompleteMultipartUploadAsync(request, cancellation), key.Object, cancellation);
+        await RunAsync(within => _client.CompleteMultipartUploadAsync(request, within), key.Object, cancellation);
     }
 
     internal async Task<bool> IsFromAsync(ObjectKey key, string writeId, CancellationToken cancellation) =>
@@ -172,7 +172,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         var request = new AbortMultipartUploadRequest { BucketName = _bucket, Key = key.ToString(), UploadId = uploadId };
         try
         {
-            await RunAsync(() => _client.AbortMultipartUploadAsync(request, cancellation), null, cancellation);
+            await RunAsync(within => _client.AbortMultipartUploadAsync(request, within), null, cancellation);
         }
         catch (StoreUnavailableException error) when (S3Errors.Is(error.InnerException!, "NoSuchUpload"))
         {
@@ -193,7 +193,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     {
         try
         {
-            return await RunAsync(() => _client.GetObjectMetadataAsync(_bucket, key.ToString(), cancellation), key.Object, cancellation);
+            return await RunAsync(within => _client.GetObjectMetadataAsync(_bucket, key.ToString(), within), key.Object, cancellation);
         }
         catch (ObjectMissingException)
         {
@@ -202,7 +202,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     }
 
     async Task ProbeAsync(CancellationToken cancellation) => await RunAsync(
-        () => _client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = _bucket, MaxKeys = 1 }, cancellation), null, cancellation);
+        within => _client.ListObjectsV2Async(new ListObjectsV2Request { BucketName = _bucket, MaxKeys = 1 }, within), null, cancellation);
 
     async Task CreateBucketAsync(CancellationToken cancellation)
     {
@@ -214,7 +214,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         }
         try
         {
-            await RunAsync(() => _client.PutBucketAsync(request, cancellation), null, cancellation);
+            await RunAsync(within => _client.PutBucketAsync(request, within), null, cancellation);
         }
         catch (StoreUnavailableException error) when (error.InnerException is AmazonS3Exception { StatusCode: < HttpStatusCode.InternalServerError } s3)
         {
@@ -235,7 +235,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         ListPartsResponse page;
         do
         {
-            page = await RunAsync(() => _client.ListPartsAsync(request, cancellation), null, cancellation);
+            page = await RunAsync(within => _client.ListPartsAsync(request, within), null, cancellation);
             last = (page.Parts ?? []).Select(part => Utc(part.LastModified)).Append(last).Max();
             request.PartNumberMarker = page.NextPartNumberMarker?.ToString(CultureInfo.InvariantCulture);
         }
@@ -243,7 +243,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         return last;
     }
 
-    Task<T> RunAsync<T>(Func<Task<T>> request, ObjectId? id, CancellationToken cancellation) =>
+    Task<T> RunAsync<T>(Func<CancellationToken, Task<T>> request, ObjectId? id, CancellationToken cancellation) =>
         S3Errors.RunAsync(request, options, id, cancellation);
 
     /// <summary>Content-Range is <c>bytes first-last/length</c> (RFC 9110 section 14.4).</summary>

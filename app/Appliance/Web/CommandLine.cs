@@ -29,7 +29,8 @@ internal static class CommandLine
                 ["migrate"] => await MigrateAsync(Settings.FromEnvironment()),
                 ["objects", "check"] => await ObjectsCheck.RunAsync(Settings.FromEnvironment()),
                 ["objects", "prepare", var secrets, var certificates, var access] => Prepare(secrets, certificates, access),
-                ["healthy", "web"] => await Healthy.WebAsync(Settings.FromEnvironment()),
+                // A file that went away, or is being replaced, is not in use: what serves is asked, not what the next start would say.
+                ["healthy", "web"] => await Healthy.WebAsync(Settings.FromEnvironment(lookAtFiles: false)),
                 ["healthy", "objects", var certificate] => await Healthy.ObjectsAsync(certificate),
                 ["initialise"] => await InitialiseAsync(Settings.FromEnvironment()),
                 ["quota", .. var rest] => await QuotaCommand.RunAsync(rest, Settings.FromEnvironment(), Console.Out, Console.Error, CancellationToken.None),

@@ -87,7 +87,7 @@ public sealed record Settings
 
     /// <summary>What the environment says.</summary>
     /// <exception cref="SettingsException">Names each variable that cannot be used, and what to put into it.</exception>
-    public static Settings FromEnvironment() => SettingsReader.Read(Environment.GetEnvironmentVariables());
+    public static Settings FromEnvironment(bool lookAtFiles = true) => SettingsReader.Read(Environment.GetEnvironmentVariables(), lookAtFiles);
 
     public string CertificateFolder => Path.Combine(DataFolder, "certificates");
 

@@ -19,14 +19,22 @@ internal sealed class SettingsReader
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
     private readonly List<string> _problems = [];
 
-    private SettingsReader(IDictionary environment) => _given = environment.Keys.Cast<string>()
-        .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && environment[name] is string { Length: > 0 })
-        .ToDictionary(name => name, name => (string)environment[name]!, StringComparer.Ordinal);
+    private readonly bool _lookAtFiles;
 
-    /// <exception cref="SettingsException">Names each variable and what to put into it.</exception>
-    public static Settings Read(IDictionary environment)
+    private SettingsReader(IDictionary environment, bool lookAtFiles)
     {
-        var reader = new SettingsReader(environment);
+        _lookAtFiles = lookAtFiles;
+        _given = environment.Keys.Cast<string>()
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && environment[name] is string { Length: > 0 })
+            .ToDictionary(name => name, name => (string)environment[name]!, StringComparer.Ordinal);
+    }
+
+    /// <param name="environment">The variables.</param>
+    /// <param name="lookAtFiles">Whether files that settings name must be there and hold what they should.</param>
+    /// <exception cref="SettingsException">Names each variable and what to put into it.</exception>
+    public static Settings Read(IDictionary environment, bool lookAtFiles = true)
+    {
+        var reader = new SettingsReader(environment, lookAtFiles);
         var settings = reader.ReadAll();
         foreach (var name in reader._given.Keys.Except(reader._known, StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
@@ -126,7 +134,7 @@ internal sealed class SettingsReader
             return null;
         }
         var tls = new DatabaseTls(Path.GetFullPath(files[0].File!), Path.GetFullPath(files[1].File!), Path.GetFullPath(files[2].File!));
-        _problems.AddRange(tls.Problems().Select(problem => $"APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE, APPLIANCE_DATABASE_KEY_FILE: {problem}"));
+        _problems.AddRange((_lookAtFiles ? tls.Problems() : []).Select(problem => $"APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE, APPLIANCE_DATABASE_KEY_FILE: {problem}"));
         return tls;
     }
 
@@ -206,7 +214,7 @@ internal sealed class SettingsReader
         {
             _problems.Add($"APPLIANCE_OBJECTS is '{kind}'; it can be disk (the default) or s3.");
         }
-        _problems.AddRange(options.Problems().Select(problem => $"APPLIANCE_OBJECTS={kind}: {problem} The variables begin with APPLIANCE_S3_, or APPLIANCE_OBJECTS_FOLDER."));
+        _problems.AddRange((_lookAtFiles ? options.Problems() : []).Select(problem => $"APPLIANCE_OBJECTS={kind}: {problem} The variables begin with APPLIANCE_S3_, or APPLIANCE_OBJECTS_FOLDER."));
         return options;
     }
 
@@ -245,7 +253,7 @@ internal sealed class SettingsReader
         {
             return null;
         }
-        if (!System.IO.File.Exists(path))
+        if (_lookAtFiles && !System.IO.File.Exists(path))
         {
             _problems.Add($"{Prefix}{name} is '{path}', which is no file that this account can see.");
         }

@@ -15,15 +15,22 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
     private readonly Composed _appliance = Composed.Prepare(Composed.Example("blue-green.yaml"));
     private readonly string _behind = $"10.{Random.Shared.Next(200, 250)}.{Random.Shared.Next(1, 250)}";
     private readonly string _newer = ApplianceImage.Name + "-newer";
-    private readonly DirectoryInfo _operator = Directory.CreateTempSubdirectory("operator");
+    private readonly DirectoryInfo _house = Directory.CreateTempSubdirectory("operator");
     private RemotePerson _owner = null!;
     private string _team = "";
 
+    /// <summary>The operator's own compose folder, beside what it refers to.</summary>
+    private string Operator => Path.Combine(_house.FullName, "compose");
+
     public async Task InitializeAsync()
     {
-        foreach (var file in Directory.GetFiles(Path.Combine(Repository.Root, "compose")))
+        foreach (var folder in new[] { "compose", "hardening/seccomp" })
         {
-            File.Copy(file, Path.Combine(_operator.FullName, Path.GetFileName(file)));
+            Directory.CreateDirectory(Path.Combine(_house.FullName, folder));
+            foreach (var file in Directory.GetFiles(Path.Combine(Repository.Root, folder)))
+            {
+                File.Copy(file, Path.Combine(_house.FullName, folder, Path.GetFileName(file)));
+            }
         }
         await ChildProcess.RunAsync("bash", "-c", $"printf 'FROM {ApplianceImage.Name}\\nLABEL newer=yes\\n' | docker build -q -t {_newer} -");
         _appliance.Variables["APPLIANCE_BEHIND"] = _behind;
@@ -39,7 +46,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
         _owner?.Dispose();
         await _appliance.TryComposeAsync("--profile", "green", "--profile", "upgrade", "down", "--volumes", "--timeout", "5");
         await ChildProcess.TryRunAsync("docker", "rmi", _newer);
-        _operator.Delete(recursive: true);
+        _house.Delete(recursive: true);
     }
 
     [Fact]
@@ -56,7 +63,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
                 code.ShouldBe(0, said);
                 (await _appliance.ContainerAsync(from)).ShouldBeEmpty($"{from} is drained and gone");
                 (await Composed.LookAsync(await _appliance.ContainerAsync(to), "{{.Config.Image}}")).ShouldBe(image);
-                (await File.ReadAllTextAsync(Path.Combine(_operator.FullName, ".env"))).ShouldContain($"APPLIANCE_IMAGE={image}");
+                (await File.ReadAllTextAsync(Path.Combine(Operator, ".env"))).ShouldContain($"APPLIANCE_IMAGE={image}");
                 await load.MoreAsync(5);
             }
             output.WriteLine($"{await load.EndAsync()}; {await readers.EndAsync()}");
@@ -82,7 +89,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
     [InlineData("starts and is never ready", "environment: {APPLIANCE_S3_ENDPOINT: \"https://objects:9999\"}", "Not ready: object store")]
     public async Task A_new_one_that_does_not_get_ready_is_never_taken_in_and_goes_away_by_itself(string how, string broken, string why)
     {
-        await File.WriteAllTextAsync(Path.Combine(_operator.FullName, "broken.yaml"), $"services: {{web-green: {{{broken}}}}}\n");
+        await File.WriteAllTextAsync(Path.Combine(Operator, "broken.yaml"), $"services: {{web-green: {{{broken}}}}}\n");
         await using (var load = new Load(_owner, _team))
         {
             using var readers = new Readers(_appliance);
@@ -98,7 +105,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
         }
         (await _appliance.LogsAsync("haproxy")).ShouldNotContain("ready/web-green is UP");
         (await _appliance.ContainerAsync("web-green")).ShouldBeEmpty();
-        File.Exists(Path.Combine(_operator.FullName, ".env")).ShouldBeFalse("the next start is of the version before, too");
+        File.Exists(Path.Combine(Operator, ".env")).ShouldBeFalse("the next start is of the version before, too");
     }
 
     [Fact]
@@ -125,7 +132,7 @@ public sealed class BlueGreenTests(ITestOutputHelper output) : IAsyncLifetime
     private Task<(int Code, string Output)> UpgradeAsync(string image, params string[] more) => ChildProcess.TryRunAsync("env",
     [
         $"COMPOSE_PROJECT_NAME={_appliance.Project}", $"APPLIANCE_PUBLISH=127.0.0.1:{_appliance.Origin.Port}", $"APPLIANCE_ORIGIN={_appliance.Origin.GetLeftPart(UriPartial.Authority)}",
-        $"APPLIANCE_BEHIND={_behind}", .. more, Path.Combine(_operator.FullName, "blue-green.sh"), image,
+        $"APPLIANCE_BEHIND={_behind}", .. more, Path.Combine(Operator, "blue-green.sh"), image,
     ]);
 
     /// <summary>Two who look at pages all the time: one over a connection that stays open, HTTP/2, one over a new one each time.</summary>

@@ -19,7 +19,7 @@ internal static class ExampleChecks
     /// <summary>An example loosens nothing: hardening/check finds nothing, for the services that it has.</summary>
     public static async Task ControlsHoldAsync(Composed appliance, ITestOutputHelper output, string services, params string[] only)
     {
-        var (code, said) = await ChildProcess.TryRunAsync("env", [$"PROJECT={appliance.Project}", $"SERVICES={services}", Path.Combine(Repository.Root, "hardening/check"), .. only]);
+        var (code, said) = await appliance.CheckAsync([$"SERVICES={services}"], only);
         output.WriteLine(said);
         said.Split('\n').Where(line => line.StartsWith("FAIL", StringComparison.Ordinal)).ShouldBeEmpty();
         code.ShouldBe(0);

@@ -54,6 +54,14 @@ public sealed class SettingsTests
     public void A_setting_that_cannot_be_used_is_named(string name, string value) =>
         Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable { [name] = value })).Message.ShouldContain(name);
 
+    [Fact, Trait("Requirement", "O8")]
+    public void The_health_check_does_not_ask_for_files_that_the_service_has_read_already()
+    {
+        var gone = new Hashtable { ["APPLIANCE_TLS_CERTIFICATE"] = "/nonexistent", ["APPLIANCE_TLS_KEY"] = "/nonexistent" };
+        Should.Throw<SettingsException>(() => SettingsReader.Read(gone));
+        SettingsReader.Read(gone, lookAtFiles: false).CertificateFile.ShouldBe("/nonexistent");
+    }
+
     [Fact, Trait("Requirement", "A9")]
     public void How_long_sessions_last_and_what_a_password_needs_is_the_operators_word()
     {
