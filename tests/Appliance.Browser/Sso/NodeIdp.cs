@@ -28,6 +28,7 @@ public sealed class NodeIdp : IAsyncDisposable
             WorkingDirectory = Install(),
             RedirectStandardError = true,
             RedirectStandardOutput = true,
+            UseShellExecute = false,
         };
         _node = Process.Start(start)!;
         _node.ErrorDataReceived += (_, _) => { };
@@ -62,7 +63,7 @@ public sealed class NodeIdp : IAsyncDisposable
     /// <summary>Answers the folder; takes half a minute the first time on a machine.</summary>
     private static string Install()
     {
-        using var script = Process.Start(new ProcessStartInfo(Path.Combine(Repository.Root, "tests/sso/install.sh")) { RedirectStandardOutput = true })!;
+        using var script = Process.Start(new ProcessStartInfo(Path.Combine(Repository.Root, "tests/sso/install.sh")) { RedirectStandardOutput = true, UseShellExecute = false })!;
         var folder = script.StandardOutput.ReadToEnd().Trim();
         script.WaitForExit();
         return script.ExitCode == 0 ? folder : throw new InvalidOperationException("saml-idp could not be installed; its messages are above.");

@@ -42,6 +42,7 @@ public sealed class SimpleSaml : IAsyncDisposable
             Environment = { ["SIMPLESAMLPHP_CONFIG_DIR"] = Path.Combine(_folder, "config"), ["PHP_CLI_SERVER_WORKERS"] = "4" },
             RedirectStandardError = true,
             RedirectStandardOutput = true,
+            UseShellExecute = false,
         };
         _php = Process.Start(start)!;
         _php.ErrorDataReceived += (_, _) => { };

@@ -25,7 +25,7 @@ public sealed class SsoTests(Chromium chromium)
         var metadata = await client.GetStringAsync($"/sso/{team}/metadata");
         idp.Register(
             new Uri(chromium.Appliance.Settings.Origin, $"/sso/{team}/metadata").AbsoluteUri, new Uri(chromium.Appliance.Settings.Origin, $"/sso/{team}/acs").AbsoluteUri,
-            Regex.Match(metadata, "X509Certificate[^>]*>([^<]+)<", default, TimeSpan.FromSeconds(5)).Groups[1].Value);
+            Regex.Match(metadata, "X509Certificate[^>]*>(?<der>[^<]+)<", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(5)).Groups["der"].Value);
 
         async Task AtProviderAsync(IPage page)
         {
