@@ -4,28 +4,36 @@ using System.Xml;
 namespace Appliance.Saml;
 
 /// <summary>
-/// Opens an encrypted assertion (XML Encryption 1.1): AES-GCM for the content, RSA-OAEP for its key, to one of our own keys. CBC (decryption
-/// can be asked to tell the content) and PKCS #1 v1.5 (the same for the key) are not read. That it opens says nothing of who made it: our
-/// public key is public.
+/// Opens an encrypted assertion (XML Encryption 1.1): AES-GCM for the content, RSA-OAEP for its key, to one of our own keys. AES-CBC, which
+/// many providers know alone, is opened only where the response's signature was verified over the very cipher text before: whoever could change it
+/// would learn the content from whether it opens (XML Encryption 1.1 section 6.1.1). PKCS #1 v1.5 (the same for the key) is not read. That it opens
+/// says nothing of who made it: our public key is public.
 /// </summary>
 internal static class EncryptedAssertion
 {
     private const int NonceLength = 12;
     private const int TagLength = 16;
+    private const int BlockLength = 16;
 
     /// <summary>The clear bytes.</summary>
+    /// <param name="encrypted">saml:EncryptedAssertion.</param>
+    /// <param name="keys">Ours.</param>
+    /// <param name="isSigned">Whether <paramref name="encrypted"/> was read from what a signature was verified over.</param>
     /// <exception cref="SamlRefusedException"><see cref="SamlRefusal.Algorithm"/>, <see cref="SamlRefusal.Shape"/> or <see cref="SamlRefusal.Decryption"/>, which does not tell why.</exception>
-    public static byte[] Open(XmlElement encrypted, IReadOnlyList<SpKey> keys)
+    public static byte[] Open(XmlElement encrypted, IReadOnlyList<SpKey> keys, bool isSigned)
     {
         var outer = StrictXml.Sequence(encrypted, SamlRefusal.Shape, (Names.Encryption, "EncryptedData"), (Names.Encryption, "EncryptedKey"));
         var data = outer.One("EncryptedData", SamlRefusal.Shape);
         var parts = StrictXml.Sequence(data, SamlRefusal.Shape, (Names.Encryption, "EncryptionMethod"), (Names.Signature, "KeyInfo"), (Names.Encryption, "CipherData"));
-        var keyLength = StrictXml.Attribute(parts.One("EncryptionMethod", SamlRefusal.Shape), "Algorithm") switch
+        var (keyLength, isCbc) = StrictXml.Attribute(parts.One("EncryptionMethod", SamlRefusal.Shape), "Algorithm") switch
         {
-            Names.Encryption11 + "aes128-gcm" => 16,
-            Names.Encryption11 + "aes192-gcm" => 24,
-            Names.Encryption11 + "aes256-gcm" => 32,
-            var other => throw Algorithm("content", other, "AES-GCM"),
+            Names.Encryption11 + "aes128-gcm" => (16, false),
+            Names.Encryption11 + "aes192-gcm" => (24, false),
+            Names.Encryption11 + "aes256-gcm" => (32, false),
+            Names.Encryption + "aes128-cbc" when isSigned => (16, true),
+            Names.Encryption + "aes192-cbc" when isSigned => (24, true),
+            Names.Encryption + "aes256-cbc" when isSigned => (32, true),
+            var other => throw Algorithm("content", other, isSigned ? "AES-GCM" : "AES-GCM, let it sign the response"),
         };
         // The key stands beside the data or in its KeyInfo; either way there is one.
         var within = parts.OneOrNone("KeyInfo", SamlRefusal.Shape)?.ChildNodes.OfType<XmlElement>().Where(e => e.Is(Names.Encryption, "EncryptedKey")) ?? [];
@@ -33,7 +41,8 @@ internal static class EncryptedAssertion
         var key = Unwrap(wrapped, keyLength, keys);
         try
         {
-            return Open(key, Cipher(parts.One("CipherData", SamlRefusal.Shape)));
+            var cipher = Cipher(parts.One("CipherData", SamlRefusal.Shape));
+            return isCbc ? OpenCbc(key, cipher) : OpenGcm(key, cipher);
         }
         finally
         {
@@ -41,7 +50,7 @@ internal static class EncryptedAssertion
         }
     }
 
-    private static byte[] Open(byte[] key, byte[] sealedContent)
+    private static byte[] OpenGcm(byte[] key, byte[] sealedContent)
     {
         if (sealedContent.Length < NonceLength + TagLength)
         {
@@ -53,6 +62,25 @@ internal static class EncryptedAssertion
             using var aes = new AesGcm(key, TagLength);
             aes.Decrypt(sealedContent.AsSpan(0, NonceLength), sealedContent.AsSpan(NonceLength, clear.Length), sealedContent.AsSpan(NonceLength + clear.Length), clear);
             return clear;
+        }
+        catch (CryptographicException)
+        {
+            throw Closed();
+        }
+    }
+
+    /// <summary>Section 5.2.2: the initialisation vector stands before the text, whose last byte says how many were added.</summary>
+    private static byte[] OpenCbc(byte[] key, byte[] sealedContent)
+    {
+        if (sealedContent.Length < 2 * BlockLength || sealedContent.Length % BlockLength != 0)
+        {
+            throw Closed();
+        }
+        try
+        {
+            using var aes = Aes.Create();
+            aes.Key = key;
+            return aes.DecryptCbc(sealedContent.AsSpan(BlockLength), sealedContent.AsSpan(0, BlockLength), PaddingMode.ISO10126);
         }
         catch (CryptographicException)
         {

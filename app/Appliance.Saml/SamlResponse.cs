@@ -79,7 +79,7 @@ public sealed class SamlResponse
         CheckResponse(response, isSigned: signature is not null, expected);
         if (encrypted is not null)
         {
-            var opened = Opened(signature is null ? encrypted : Parts(response).One("EncryptedAssertion", SamlRefusal.Shape), expected);
+            var opened = Opened(signature is null ? encrypted : Parts(response).One("EncryptedAssertion", SamlRefusal.Shape), isSigned: signature is not null, expected);
             return AssertionReader.Read(Verified(opened, isCovered: signature is not null, expected), expected);
         }
         if (AssertionSignature(assertion!) is not null || signature is null)
@@ -132,9 +132,9 @@ public sealed class SamlResponse
     }
 
     /// <summary>A document of its own, under the rules of the outer one.</summary>
-    private static XmlElement Opened(XmlElement encrypted, SamlExpectation expected)
+    private static XmlElement Opened(XmlElement encrypted, bool isSigned, SamlExpectation expected)
     {
-        var document = StrictXml.Parse(EncryptedAssertion.Open(encrypted, expected.OwnKeys), MaxLength);
+        var document = StrictXml.Parse(EncryptedAssertion.Open(encrypted, expected.OwnKeys, isSigned), MaxLength);
         StrictXml.RefuseRepeatedIds(document);
         var root = document.DocumentElement!;
         if (!root.Is(Names.Assertion, "Assertion") || StrictXml.Count(root, Names.Assertion, "Assertion") != 1)

@@ -56,10 +56,41 @@ public sealed class EncryptionTests
         TestIdp.Refused(swapped, SamlRefusal.Signature);
     }
 
-    [Fact]
-    public void CBC_and_PKCS_1_are_not_opened()
+    [Theory]
+    [InlineData("aes128-cbc")]
+    [InlineData("aes256-cbc")]
+    public void CBC_is_opened_where_the_response_around_it_is_signed_and_nowhere_else(string content)
     {
-        TestIdp.Refused(Response(TestIdp.EncryptedXml(SignedAssertion(), Xenc + "aes256-cbc")), SamlRefusal.Algorithm);
+        TestIdp.Refused(Response(TestIdp.EncryptedXml(SignedAssertion(), Xenc + content)), SamlRefusal.Algorithm);
+        var outside = TestIdp.Load(TestIdp.ResponseXml(new(), TestIdp.EncryptedXml(SignedAssertion(), Xenc + content)));
+        TestIdp.Sign(outside.DocumentElement!, new());
+        TestIdp.Read(outside).NameId.ShouldBe("anna@example.org");
+
+        // Somebody who changes the cipher text to see whether it opens sees the signature fail, whatever was changed.
+        var cipher = Convert.FromBase64String(outside.GetElementsByTagName("xenc:CipherValue")[1]!.InnerText);
+        foreach (var at in new[] { 0, 15, 16, cipher.Length - 17, cipher.Length - 1 })
+        {
+            var changed = TestIdp.Load(outside.OuterXml);
+            var bytes = (byte[])cipher.Clone();
+            bytes[at] ^= 1;
+            changed.GetElementsByTagName("xenc:CipherValue")[1]!.InnerText = Convert.ToBase64String(bytes);
+            TestIdp.Refused(changed, SamlRefusal.Signature);
+        }
+
+        // The provider's own mistakes.
+        foreach (var length in new[] { 0, 15, 16, 31, 33 })
+        {
+            var broken = TestIdp.Load(outside.OuterXml);
+            broken.DocumentElement!.RemoveChild(broken.DocumentElement.ChildNodes.OfType<System.Xml.XmlElement>().Single(e => e.LocalName == "Signature"));
+            broken.GetElementsByTagName("xenc:CipherValue")[1]!.InnerText = Convert.ToBase64String(cipher.AsSpan(0, length));
+            TestIdp.Sign(broken.DocumentElement, new());
+            TestIdp.Refused(broken, SamlRefusal.Decryption, SamlRefusal.Shape);
+        }
+    }
+
+    [Fact]
+    public void PKCS_1_is_not_opened()
+    {
         TestIdp.Refused(Response(TestIdp.EncryptedXml(SignedAssertion(), transport: Xenc + "rsa-1_5", padding: RSAEncryptionPadding.Pkcs1)), SamlRefusal.Algorithm);
         // Under the right name, it does not open.
         TestIdp.Refused(Response(TestIdp.EncryptedXml(SignedAssertion(), padding: RSAEncryptionPadding.Pkcs1)), SamlRefusal.Decryption);

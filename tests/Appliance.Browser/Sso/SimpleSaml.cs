@@ -67,14 +67,14 @@ public sealed class SimpleSaml : IAsyncDisposable
     /// <summary>The provider's metadata, as its administrator downloads it.</summary>
     public Task<string> MetadataAsync() => IdpTls.GetAsync(new Uri(Origin, "saml2/idp/metadata.php"), "EntityDescriptor");
 
-    /// <summary>Lets a service provider in: requests must be signed by this key, assertions are encrypted to it (AES-GCM).</summary>
+    /// <summary>Lets a service provider in: requests must be signed by this key, assertions are encrypted to it (AES-128-CBC is all that it does with a public key).</summary>
     public void Register(string entityId, string acs, string certificate) => Write("metadata/saml20-sp-remote.php", $$"""
         <?php
         $metadata['{{entityId}}'] = [
             'AssertionConsumerService' => '{{acs}}', 'certData' => '{{certificate}}', 'validate.authnrequest' => true,
             'NameIDFormat' => 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent', 'simplesaml.nameidattribute' => 'uid', 'simplesaml.attributes' => true,
             'saml20.sign.assertion' => true, 'saml20.sign.response' => true,
-            'assertion.encryption' => true, 'sharedkey_algorithm' => 'http://www.w3.org/2009/xmlenc11#aes128-gcm',
+            'assertion.encryption' => true,
         ];
         """);
 
