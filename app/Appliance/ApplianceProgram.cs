@@ -4,6 +4,7 @@ using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sso;
 using Appliance.Teams;
 using Appliance.Tus;
 using Appliance.Web;
@@ -42,6 +43,7 @@ public static class ApplianceProgram
         builder.Services.AddLedger(settings);
         builder.Services.AddSignIn(settings.SignIn);
         builder.Services.AddSecurityKeys();
+        builder.Services.AddSso();
         builder.Services.AddTeams();
         builder.Services.AddFiles();
         adapt?.Invoke(builder);
@@ -51,6 +53,7 @@ public static class ApplianceProgram
         app.MapPages();
         app.MapAssets();
         app.MapSignIn();
+        app.MapSso();
         app.MapTeams();
         app.MapTeamsApi();
         app.MapFilesApi();

@@ -41,7 +41,7 @@ public static class FormUploadEndpoints
         {
             return Refused(context, StatusCodes.Status400BadRequest, "Nothing was stored. The page this came from is out of date: go back, reload it, and try again.");
         }
-        await using (var visit = await access.EnterAsync(team, context.User.Id(), cancelled))
+        await using (var visit = await access.EnterAsync(team, context.User, cancelled))
         {
             if (visit is null || await folders.PathAsync(visit.Session, folder, cancelled) is null)
             {
@@ -54,7 +54,7 @@ public static class FormUploadEndpoints
             {
                 if (section.GetContentDispositionHeader() is { } said && said.IsFileDisposition() && FileName(said) is { Length: > 0 } name)
                 {
-                    await using var visit = await access.EnterAsync(team, context.User.Id(), cancelled);
+                    await using var visit = await access.EnterAsync(team, context.User, cancelled);
                     if (visit is null)
                     {
                         return TypedResults.StatusCode(StatusCodes.Status404NotFound);

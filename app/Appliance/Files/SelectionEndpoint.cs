@@ -14,7 +14,7 @@ public static class SelectionEndpoint
     private static async Task<IResult> ActAsync(
         HttpContext context, string team, string? folder, TeamAccess access, Folders folders, EntryChanges changes)
     {
-        await using var visit = await access.EnterAsync(team, context.User.Id(), context.RequestAborted);
+        await using var visit = await access.EnterAsync(team, context.User, context.RequestAborted);
         if (visit is null || await folders.PathAsync(visit.Session, folder, context.RequestAborted) is null)
         {
             return TypedResults.StatusCode(StatusCodes.Status404NotFound);

@@ -2,6 +2,7 @@ using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.Vault;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -21,6 +22,15 @@ public sealed class PendingSignIn
     public required DateTimeOffset CreatedAt { get; init; }
 
     public required DateTimeOffset ExpiresAt { get; init; }
+
+    /// <summary>What the session will be limited to, where the first step was a team's identity provider.</summary>
+    public TeamId? OnlyTeam { get; init; }
+
+    public string? OnlyTeamReference { get; init; }
+
+    public DateTimeOffset? SessionEndsAt { get; init; }
+
+    internal SessionLimit? Limit => OnlyTeam is { } team ? new SessionLimit(team, OnlyTeamReference!, SessionEndsAt) : null;
 }
 
 internal sealed class PendingSignInConfiguration : IEntityTypeConfiguration<PendingSignIn>

@@ -1,5 +1,6 @@
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -32,6 +33,12 @@ public sealed class Session
     public DateTimeOffset? SteppedUpAt { get; set; }
 
     public string? Address { get; init; }
+
+    /// <summary>The one team that the session opens; null: no such limit. Set where a team's identity provider vouched for the person.</summary>
+    public TeamId? OnlyTeam { get; init; }
+
+    /// <summary>The public reference of <see cref="OnlyTeam"/>.</summary>
+    public string? OnlyTeamReference { get; init; }
 
     /// <summary>The browser's own words, cut.</summary>
     public string? Agent { get; init; }

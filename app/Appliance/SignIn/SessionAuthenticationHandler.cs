@@ -37,6 +37,10 @@ internal sealed class SessionAuthenticationHandler(
         {
             await SendAsync("/locked", StatusCodes.Status403Forbidden, "session-locked", "This session is locked. Open it with your security key or your password.");
         }
+        else if (TeamDoor.WhyClosed(Context) is { } closed)
+        {
+            await closed.AnswerAsync(Context, IsNavigation(Request));
+        }
         else if (person?.IsPasswordDue() == true && !AsksFor(Context.GetEndpoint(), Access.PasswordDueSteppedUp))
         {
             await SendAsync("/account/password", StatusCodes.Status403Forbidden, "password-due", "Your password is due for renewal. Change it first.");

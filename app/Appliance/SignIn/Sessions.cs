@@ -2,6 +2,8 @@ using System.Security.Claims;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Tokens;
+using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn;
@@ -27,7 +29,12 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     /// Signs the person in, in this browser: a new token, whatever cookie the browser came with (no fixation). A session that the
     /// cookie named before is over; sessions in other browsers go on. The second factor was just given, so step-up holds.
     /// </summary>
-    public async Task StartAsync(TeamSession session, User user, HttpContext http, CancellationToken cancellationToken)
+    public Task StartAsync(TeamSession session, User user, HttpContext http, CancellationToken cancellationToken) =>
+        StartAsync(session, user, http, null, steppedUp: true, cancellationToken);
+
+    /// <summary>As the other one, limited to a team; not stepped up where no second factor was given here.</summary>
+    internal async Task StartAsync(
+        TeamSession session, User user, HttpContext http, SessionLimit? limit, bool steppedUp, CancellationToken cancellationToken)
     {
         if (SessionCookie.Read(http) is { } old)
         {
@@ -43,8 +50,10 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
             UserId = user.Id,
             CreatedAt = now,
             LastSeenAt = now,
-            ExpiresAt = now + settings.Lifetime,
-            SteppedUpAt = now,
+            ExpiresAt = limit?.EndsAt is { } end && end < now + settings.Lifetime ? end : now + settings.Lifetime,
+            SteppedUpAt = steppedUp ? now : null,
+            OnlyTeam = limit?.Team,
+            OnlyTeamReference = limit?.Reference,
             Address = http.Address(),
             Agent = http.Agent(),
         };
@@ -52,7 +61,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         await session.SaveAsync(cancellationToken);
         SessionCookie.Write(http, token);
         // What this response shows from here on is shown to the person who has just signed in.
-        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, locked: false, renew: false, steppedUp: true);
+        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, locked: false, renew: false, steppedUp, limit);
     }
 
     /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>
@@ -145,14 +154,16 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         var found = await database.ReadWithAsync(
             $"""
             select s.id, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.locked_at, s.stepped_up_at, u.username, u.owner, u.password_changed_at,
+                   s.only_team, s.only_team_reference,
                    set_config('app.person', case when s.locked_at is null and s.expires_at > {now} and s.created_at <= {now + ClockTolerance}
                        and s.last_seen_at <= {now + ClockTolerance} and s.last_seen_at > {now - settings.IdleLock} then s.user_id::text else '' end, true)
             from sessions s join users u on u.id = s.user_id where s.token_hash = {tokenHash}
             """,
             r =>
             {
-                along?.ReadAs(r.Text(10));
-                return new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9));
+                along?.ReadAs(r.Text(12));
+                return new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9),
+                    r.IdOrNull(10) is { } only ? new SessionLimit(new TeamId(only), r.Text(11), null) : null);
             }, along, cancellationToken);
         now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now))
@@ -173,8 +184,8 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
             await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
             await session.CommitAsync(cancellationToken);
         }
-        var renew = settings.PasswordAge is { } age && row.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
-        return Principal(row.Id, row.UserId, row.Username, row.Owner, locked, renew, !locked && IsSteppedUp(row, now));
+        var renew = row.Limit is null && settings.PasswordAge is { } age && row.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
+        return Principal(row.Id, row.UserId, row.Username, row.Owner, locked, renew, !locked && IsSteppedUp(row, now), row.Limit);
     }
 
     /// <summary>
@@ -196,7 +207,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
     private bool IsSteppedUp(Found row, DateTimeOffset now) =>
         row.SteppedUpAt is { } at && at <= now + ClockTolerance && now - at < settings.StepUp;
 
-    private static ClaimsPrincipal Principal(Guid session, UserId person, string username, bool owner, bool locked, bool renew, bool steppedUp)
+    private static ClaimsPrincipal Principal(Guid session, UserId person, string username, bool owner, bool locked, bool renew, bool steppedUp, SessionLimit? limit)
     {
         var identity = new ClaimsIdentity(SessionAuthenticationHandler.Scheme);
         identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, person.ToString()));
@@ -207,7 +218,12 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         {
             identity.AddClaim(new Claim(SignedInPerson.SteppedUpClaim, "true"));
         }
-        if (owner)
+        if (limit is not null)
+        {
+            identity.AddClaim(new Claim(TokenPerson.TeamClaim, limit.Team.ToString()));
+            identity.AddClaim(new Claim(SignedInPerson.OnlyTeamReferenceClaim, limit.Reference));
+        }
+        else if (owner)
         {
             identity.AddClaim(new Claim(SignedInPerson.OwnerClaim, "true"));
         }
@@ -252,5 +268,11 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
 
     private sealed record Found(
         Guid Id, UserId UserId, DateTimeOffset CreatedAt, DateTimeOffset LastSeenAt, DateTimeOffset ExpiresAt, DateTimeOffset? LockedAt, DateTimeOffset? SteppedUpAt,
-        string Username, bool Owner, DateTimeOffset? PasswordChangedAt);
+        string Username, bool Owner, DateTimeOffset? PasswordChangedAt, SessionLimit? Limit);
 }
+
+/// <summary>The one team that a session opens, because that team's identity provider vouched for the person.</summary>
+/// <param name="Team">The team.</param>
+/// <param name="Reference">Its public reference.</param>
+/// <param name="EndsAt">When the identity provider wants the session to end; null: it does not say.</param>
+internal sealed record SessionLimit(TeamId Team, string Reference, DateTimeOffset? EndsAt);

@@ -34,8 +34,8 @@ public static class SignInEndpoints
     {
         routes.MapPost("/sign-out", SignOutAsync).RequireAuthorization(Access.Locked);
         routes.MapPost("/lock", LockAsync).RequireAuthorization(Access.Locked);
-        routes.MapPost("/notices/{reference}/dismiss", DismissAsync).RequireAuthorization(Access.SignedIn);
-        routes.MapPost("/account/recovery-codes/stored", StoredAsync).RequireAuthorization(Access.SignedIn);
+        routes.MapPost("/notices/{reference}/dismiss", DismissAsync).RequireAuthorization(Access.SignedIn).WithMetadata(new OpenToTeamSessions());
+        routes.MapPost("/account/recovery-codes/stored", StoredAsync).RequireAuthorization(Access.SignedIn).WithMetadata(new OpenToTeamSessions());
         routes.MapPost("/password/check", CheckAsync).RequireAuthorization(Access.ChoosingPassword);
         routes.MapGet("/password/suggest", Suggest).RequireAuthorization(Access.ChoosingPassword);
     }

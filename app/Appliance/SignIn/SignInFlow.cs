@@ -3,6 +3,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys;
 using Microsoft.AspNetCore.Identity;
+using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn;
 
@@ -160,12 +161,13 @@ public sealed class SignInFlow
             {
                 // Of two answers at once, one makes the session.
                 var now = _clock.GetUtcNow();
-                if (await session.ExecuteAsync($"delete from sign_ins where id = {signIn} and expires_at > {now}", ct) != 1)
+                var pending = await session.Query<PendingSignIn>().AsNoTracking().SingleOrDefaultAsync(s => s.Id == signIn, ct);
+                if (await session.ExecuteAsync($"delete from sign_ins where id = {signIn} and expires_at > {now}", ct) != 1 || pending is null)
                 {
                     return TooLate;
                 }
                 await _delays.ForgiveAsync(session, _delays.For(user.UsernameKey, http), user.Id, ct);
-                await _sessions.StartAsync(session, user, http, ct);
+                await _sessions.StartAsync(session, user, http, pending.Limit, steppedUp: true, ct);
                 session.RecordForAppliance(
                     new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }),
                     new Origin(user.Id, http.Address()));

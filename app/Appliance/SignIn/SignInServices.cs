@@ -68,11 +68,12 @@ public static class SignInServices
             .AddPolicy(Access.ChoosingPassword, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme, SetUpHandler.Scheme)
                 .RequireAuthenticatedUser()
                 .RequireAssertion(c => c.User.HasClaim(claim => claim.Type == SetUpHandler.LinkClaim)
-                    || (c.User.IdOrNull() is not null && !c.User.IsLocked())));
+                    || (c.User.IdOrNull() is not null && !c.User.IsLocked() && c.User.OnlyTeamReference() is null)));
     }
 
     private static AuthorizationPolicyBuilder InState(AuthorizationPolicyBuilder policy, params string[] states) => policy
         .AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme)
         .RequireAuthenticatedUser()
-        .RequireClaim(SignedInPerson.StateClaim, states);
+        .RequireClaim(SignedInPerson.StateClaim, states)
+        .AddRequirements(new TeamDoor.Requirement());
 }

@@ -15,6 +15,7 @@ public static class SignedInPerson
     internal const string PasswordDue = "password-due";
     internal const string SteppedUpClaim = "stepped-up";
     internal const string OwnerClaim = "appliance-owner";
+    internal const string OnlyTeamReferenceClaim = "session-team-reference";
 
     /// <summary>The person's account.</summary>
     /// <exception cref="InvalidOperationException">Nobody is signed in: the endpoint's policy is wrong.</exception>
@@ -23,6 +24,9 @@ public static class SignedInPerson
 
     public static UserId? IdOrNull(this ClaimsPrincipal person) =>
         person.FindFirstValue(ClaimTypes.NameIdentifier) is { } id ? new UserId(Guid.ParseExact(id, "D")) : null;
+
+    /// <summary>The reference of the one team that the session opens; null: no such limit.</summary>
+    public static string? OnlyTeamReference(this ClaimsPrincipal person) => person.FindFirstValue(OnlyTeamReferenceClaim);
 
     /// <summary>May let further people in. Gives no access to any team.</summary>
     public static bool IsApplianceOwner(this ClaimsPrincipal person) => person.HasClaim(OwnerClaim, "true");

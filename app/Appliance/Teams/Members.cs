@@ -24,6 +24,14 @@ public sealed class Members(TimeProvider time)
             from memberships m join users u on u.id = m.user_id where m.team_id = app_team() order by m.since, u.username_key
             """, cancellationToken);
 
+    /// <summary>Whether the team has single sign-on and the person has no identity in it yet.</summary>
+    public async Task<bool> MayLinkAsync(TeamVisit visit, CancellationToken cancellationToken) =>
+        (await visit.Session.SqlAsync<bool>(
+            $"""
+            select exists (select from saml_connections where team_id = app_team() and state <> 'draft')
+                   and not exists (select from saml_identities where team_id = app_team() and user_id = app_user()) as "Value"
+            """, cancellationToken)).Single();
+
     /// <summary>The places that are offered and not taken yet.</summary>
     public async Task<IReadOnlyList<OfferedPlace>> ListOffersAsync(TeamVisit visit, CancellationToken cancellationToken) =>
         await visit.Session.SqlAsync<OfferedPlace>(
@@ -103,6 +111,14 @@ public sealed class Members(TimeProvider time)
         if (owners is [var last] && last == member.UserId)
         {
             throw new TeamRuleException("A team keeps at least one owner. Nobody else could let anyone in.");
+        }
+        // Where an identity provider signs people in, somebody stays who does not need it (docs/saml.md, "Break glass").
+        if (member.Role == Membership.Owner && (await session.SqlAsync<bool>(
+            $"""
+            select exists (select from saml_connections where team_id = app_team() and state <> 'draft') and app_break_glass_owners({member.UserId}) = 0 as "Value"
+            """, cancellationToken)).Single())
+        {
+            throw new TeamRuleException("This is the team's last owner who can sign in with a password and a key of their own. If the identity provider fails, nobody else could let anyone in.");
         }
         // Recorded first: somebody who leaves may write nothing to the team afterwards.
         session.Record(Happened("member.removed", member.UserId.ToString("D"), member.Username), origin);

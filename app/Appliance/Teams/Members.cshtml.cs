@@ -17,6 +17,12 @@ public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(
 
     public Guid Me { get; private set; }
 
+    /// <summary>In a session of their own, which no identity provider gave them.</summary>
+    public bool MayManageSignOn => User.OnlyTeamReference() is null;
+
+    /// <summary>The team has single sign-on, and the person has not linked it to their account.</summary>
+    public bool MayLink { get; private set; }
+
     [BindProperty]
     public string? Username { get; set; }
 
@@ -69,6 +75,7 @@ public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(
         Everyone = await members.ListAsync(visit, HttpContext.RequestAborted);
         IsOwner = visit.IsOwner;
         Me = visit.Person.Value;
+        MayLink = MayManageSignOn && await members.MayLinkAsync(visit, HttpContext.RequestAborted);
         Offered = IsOwner ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];
         return Page();
     }

@@ -12,7 +12,7 @@ public abstract class TeamPage(TeamAccess access) : PageModel
     public string TeamReference { get; set; } = "";
 
     /// <summary>Opens the team for this request; null where the person has no business in it: answer <see cref="PageModel.NotFound()"/>.</summary>
-    protected Task<TeamVisit?> EnterAsync() => access.EnterAsync(TeamReference, User.Id(), HttpContext.RequestAborted);
+    protected Task<TeamVisit?> EnterAsync() => access.EnterAsync(TeamReference, User, HttpContext.RequestAborted);
 
     /// <summary>The same 404 as any unknown address.</summary>
     protected static IActionResult NothingHere => new StatusCodeResult(StatusCodes.Status404NotFound);

@@ -12,6 +12,12 @@ internal sealed class ResponseHeaders
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; frame-src 'self'; "
         + "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
+    /// <summary>The policy of a page whose form, or the redirect that answers it, leads to another site: that one address, which the page names.</summary>
+    internal static string FormsMayLeadTo(Uri address) => ContentSecurityPolicy.Replace(
+        "form-action 'self'",
+        "form-action 'self' " + address.GetLeftPart(UriPartial.Authority),
+        StringComparison.Ordinal);
+
     /// <summary>Off, all that a browser knows by these names; on, for this origin's own pages: security keys, and copying a reference.</summary>
     internal const string PermissionsPolicy =
         "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), clipboard-read=(), clipboard-write=(self), display-capture=(), "

@@ -63,6 +63,9 @@ public sealed record Settings
     /// <summary>Files that a team may store, likewise. <c>APPLIANCE_TEAM_QUOTA_FILES</c>.</summary>
     public int? TeamQuotaFiles { get; init; }
 
+    /// <summary>How far an identity provider's clock and ours may be apart, 0 to 300 seconds. <c>APPLIANCE_SAML_SKEW_SECONDS</c>.</summary>
+    public TimeSpan SamlSkew { get; init; } = TimeSpan.FromMinutes(2);
+
     /// <summary>The folder of PostgreSQL's socket, or a host, which then needs <see cref="DatabaseTls"/>. <c>APPLIANCE_DATABASE_HOST</c>.</summary>
     public required string DatabaseHost { get; init; }
 

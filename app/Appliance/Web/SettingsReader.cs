@@ -63,6 +63,7 @@ internal sealed class SettingsReader
             MaxFileGibibytes = Number("MAX_FILE_GIB", defaults.MaxFileGibibytes, 1, 1024),
             TeamQuotaGibibytes = NumberOrNone("TEAM_QUOTA_GIB", 1, 1 << 20),
             TeamQuotaFiles = NumberOrNone("TEAM_QUOTA_FILES", 1, 1_000_000_000),
+            SamlSkew = TimeSpan.FromSeconds(Number("SAML_SKEW_SECONDS", (int)defaults.SamlSkew.TotalSeconds, 0, 300)),
             Limits = defaults.Limits with
             {
                 Connections = Number("MAX_CONNECTIONS", defaults.Limits.Connections, 16, 1_000_000),

@@ -29,10 +29,16 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
+        var idp = new Sso.Provider(host, team);
+        await anna.SendAsync($"/teams/{team}/sso", $"/teams/{team}/sso/metadata", ("Metadata", idp.Metadata()));
+        var request = Sso.Provider.RequestId(await anna.GetAsync($"/teams/{team}/sso/test"));
+        await SeeAsync(anna, "teams/{team}/sso/result", await Sso.Provider.LedToAsync(await idp.ReturnAsync(anna, idp.Signed(idp.Spec(request, "anna@idp.example")))));
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update saml_connections c set state = 'on', tested_at = now(), bound_by = m.user_id from memberships m where m.team_id = c.team_id");
+        await SeeAsync(anna, "sso/{team}", $"/sso/{team}");
         await anna.SendAsync($"/teams/{team}/new-folder", null, ("Name", "A folder"));
         var folder = Teams.Person.Rows(await anna.HtmlAsync($"/teams/{team}/files")).Single().Reference;
         await SeeAsync(anna, "teams/{team}/files/{entry}/details", $"/teams/{team}/files/{folder}/details");

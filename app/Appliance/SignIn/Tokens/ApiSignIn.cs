@@ -18,8 +18,8 @@ internal static class ApiSignIn
         .AddPolicyScheme(ByEndpoint, null, options => options.ForwardDefaultSelector = context => TakesTokens(context.GetEndpoint()) ? ByHeader(context) : SessionAuthenticationHandler.Scheme);
 
     public static AuthorizationBuilder AddApiPolicies(this AuthorizationBuilder policies) => policies
-        .AddPolicy(Access.ApiRead, p => p.AddAuthenticationSchemes(Scheme).RequireAuthenticatedUser().RequireAssertion(c => c.User.MayRead()))
-        .AddPolicy(Access.ApiWrite, p => p.AddAuthenticationSchemes(Scheme).RequireAuthenticatedUser().RequireAssertion(c => c.User.MayWrite()));
+        .AddPolicy(Access.ApiRead, p => p.AddAuthenticationSchemes(Scheme).RequireAuthenticatedUser().RequireAssertion(c => c.User.MayRead()).AddRequirements(new TeamDoor.Requirement()))
+        .AddPolicy(Access.ApiWrite, p => p.AddAuthenticationSchemes(Scheme).RequireAuthenticatedUser().RequireAssertion(c => c.User.MayWrite()).AddRequirements(new TeamDoor.Requirement()));
 
     /// <summary>Whether the endpoint asks for one of the two policies, and so for nothing that a token must not open.</summary>
     internal static bool TakesTokens(Endpoint? endpoint) =>

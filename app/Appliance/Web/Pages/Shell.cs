@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using Appliance.Data;
+using Appliance.SignIn;
 using Appliance.Teams;
 using Microsoft.AspNetCore.Mvc.Rendering;
 using Microsoft.AspNetCore.Mvc.ViewFeatures;
@@ -40,6 +41,10 @@ public sealed class Shell
         await using var session = await database.ForUserAsync(person, context.RequestAborted);
         var rows = await session.Query<Team>().AsNoTracking().OrderBy(team => team.Name).ThenBy(team => team.Id)
             .Select(team => new { team.Reference, team.Name }).ToListAsync(context.RequestAborted);
+        if (context.User.OnlyTeamReference() is { } only)
+        {
+            rows.RemoveAll(row => row.Reference != only);
+        }
         var teams = rows.ConvertAll(row => new ShellTeam(row.Reference, row.Name));
         var reference = context.GetRouteValue("team") as string;
         return new Shell(context.User.Identity?.Name ?? "", teams, teams.Find(team => team.Reference == reference));
