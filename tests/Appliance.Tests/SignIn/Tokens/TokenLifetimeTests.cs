@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using Appliance.Data;
+using Appliance.Ledger;
 using Appliance.SignIn.Tokens;
 using Appliance.Tests.Teams;
 using Appliance.Tests.Tus;
