@@ -23,6 +23,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["users"] = "a person can be in several teams",
         ["security_keys"] = "a person's, not a team's",
         ["security_key_ceremonies"] = "questions to a person's keys, five minutes old at most",
+        ["authenticator_apps"] = "a person's, its secret sealed",
         ["sessions"] = "a person's, looked up by token before anybody is known",
         ["sign_ins"] = "the same, between password and key",
         ["sign_in_delays"] = "MACs of names and addresses, whether anybody has them or not",

@@ -47,13 +47,18 @@ public sealed class FloodTests(StrictHost host) : IClassFixture<StrictHost>
     [Theory, Trait("Requirement", "A11"), Trait("Requirement", "W5")]
     [InlineData("/sign-in")]
     [InlineData("/sign-in/key")]
+    [InlineData("/sign-in/app")]
     [InlineData("/sign-in/recovery")]
     [InlineData("/sign-in/enrol")]
+    [InlineData("/sign-in/enrol/app")]
     [InlineData("/set-up/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
     [InlineData("/set-up")]
     [InlineData("/set-up/key")]
+    [InlineData("/set-up/app")]
     [InlineData("/locked?handler=Password")]
+    [InlineData("/locked?handler=App")]
     [InlineData("/step-up")]
+    [InlineData("/account/security/app/add")]
     [InlineData("/account/password")]
     public async Task Whatever_checks_a_secret_counts_attempts(string path)
     {

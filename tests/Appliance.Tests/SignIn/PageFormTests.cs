@@ -22,10 +22,12 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/tokens", "account/tokens/new", "account/security/keys/add", "step-up", "people", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "teams" })
         {
             await SeeAsync(anna, page);
         }
+        await Totp.AppJourneys.AddAppAsync(host, anna);
+        await SeeAsync(anna, "account/security/app/remove");
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
@@ -77,6 +79,7 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         await seeAsync(anna, "set-up", null);
         await anna.SendAsync("/set-up", null, ("Username", "forms"), ("Password", Visitor.Password));
         await seeAsync(anna, "set-up/key", null);
+        await seeAsync(anna, "set-up/app", null);
         await anna.SetUpAsync(token, "forms", Visitor.Password);
         return anna;
     }
@@ -86,10 +89,12 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         using var ben = host.Visitor();
         await ben.PasswordAsync("forms");
         await seeAsync(ben, "sign-in/key", null);
+        await seeAsync(ben, "sign-in/app", null);
         await seeAsync(ben, "sign-in/recovery", null);
         var id = (await UserAsync("FORMS")).Id;
-        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from authenticator_apps where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
         await seeAsync(ben, "sign-in/enrol", null);
+        await seeAsync(ben, "sign-in/enrol/app", null);
     }
 
     private async Task<Appliance.Accounts.User> UserAsync(string key)

@@ -126,9 +126,6 @@ internal sealed class SecurityKeyCeremonies(
         return await CountAsync(user, credential, http, ct);
     }
 
-    public Task<bool> HasKeyAsync(UserId user, TeamSession session, CancellationToken ct) =>
-        session.Query<SecurityKey>().AnyAsync(k => k.UserId == user, ct);
-
     private CeremonyUsers Users(User user, TeamSession session) => new(user, session, store, identity, services);
 
     private PasskeyHandler<User> Handler(CeremonyUsers users) => new(users, passkeys);
