@@ -8,3 +8,6 @@ internal sealed class SignIn : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0060_totp")]
 internal sealed class Totp : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0061_sms")]
+internal sealed class Sms : SqlMigration;

@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
@@ -24,6 +25,7 @@ public sealed class SetUpFlow
     private readonly Sessions _sessions;
     private readonly ISecurityKeyCeremonies _keys;
     private readonly AuthenticatorApps _apps;
+    private readonly Phones _phones;
     private readonly TimeProvider _clock;
 
     internal SetUpFlow(IServiceProvider services)
@@ -38,6 +40,7 @@ public sealed class SetUpFlow
         _sessions = services.GetRequiredService<Sessions>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
         _apps = services.GetRequiredService<AuthenticatorApps>();
+        _phones = services.GetRequiredService<Phones>();
         _clock = services.GetRequiredService<TimeProvider>();
     }
 
@@ -102,6 +105,10 @@ public sealed class SetUpFlow
     /// <summary>The same with its first app.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
         FinishAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+
+    /// <summary>The same with a phone, where the operator named a gateway.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
+        FinishAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
 
     private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishAsync(
         string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> addFirst, CancellationToken ct)

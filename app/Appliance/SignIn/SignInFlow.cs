@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
 using Microsoft.AspNetCore.Identity;
 
@@ -12,6 +13,7 @@ public enum NextFactor
 {
     Key,
     App,
+    Phone,
     RecoveryCode,
 
     /// <summary>There is nothing: the first key or app is added now. Nobody gets in with a password alone.</summary>
@@ -19,7 +21,7 @@ public enum NextFactor
 }
 
 /// <summary>
-/// Password, then security key, authenticator app or recovery code, then a session. Whether an account exists shows neither in the answers nor in the
+/// Password, then security key, authenticator app, text message or recovery code, then a session. Whether an account exists shows neither in the answers nor in the
 /// work behind them: the same queries, the same hash, the same rows written.
 /// </summary>
 public sealed class SignInFlow
@@ -38,6 +40,7 @@ public sealed class SignInFlow
     private readonly RecoveryCodes _codes;
     private readonly ISecurityKeyCeremonies _keys;
     private readonly AuthenticatorApps _apps;
+    private readonly Phones _phones;
     private readonly TimeProvider _clock;
     private readonly SignInSettings _settings;
 
@@ -53,6 +56,7 @@ public sealed class SignInFlow
         _codes = services.GetRequiredService<RecoveryCodes>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
         _apps = services.GetRequiredService<AuthenticatorApps>();
+        _phones = services.GetRequiredService<Phones>();
         _clock = services.GetRequiredService<TimeProvider>();
         _settings = services.GetRequiredService<SignInSettings>();
     }
@@ -99,7 +103,9 @@ public sealed class SignInFlow
         var factors = await Factors.ReadAsync(session, user.Id, ct);
         var next = factors.Key ? NextFactor.Key
             : factors.App ? NextFactor.App
-            : await _codes.CountAsync(session, user.Id, ct) > 0 ? NextFactor.RecoveryCode
+            : factors.Phone && _phones.AreOffered ? NextFactor.Phone
+            // A phone that no message can be sent to is no reason to let a password alone enrol.
+            : factors.Phone || await _codes.CountAsync(session, user.Id, ct) > 0 ? NextFactor.RecoveryCode
             : NextFactor.Enrol;
         await _accounts.DisposeAsync();
         return (user, next, factors);
@@ -112,6 +118,10 @@ public sealed class SignInFlow
     /// <summary>The second step with a code from the person's app.</summary>
     public Task<SignInResult> AppAsync(string? code, HttpContext http, CancellationToken ct) =>
         SecondAsync("app", http, (user, _) => _apps.VerifyAsync(user, code, http, ct), ct, guessable: true);
+
+    /// <summary>The second step with a code that was sent to the person's phone.</summary>
+    public Task<SignInResult> PhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
+        SecondAsync("sms", http, (user, _) => _phones.VerifyAsync(user, reference, code, http, ct), ct, guessable: true);
 
     /// <summary>The second step with a recovery code, which is used up; the person is told on every page until they dismiss it.</summary>
     public Task<SignInResult> RecoveryCodeAsync(string? code, HttpContext http, CancellationToken ct) =>
@@ -141,6 +151,10 @@ public sealed class SignInFlow
     /// <summary>The same with their first app.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
         FirstAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+
+    /// <summary>The same with a phone, where the operator named a gateway.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
+        FirstAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
 
     private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FirstAsync(
         string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> add, CancellationToken ct)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -73,7 +74,7 @@ public sealed class SignInKeyPage(SignInFlow flow, ISecurityKeyCeremonies keys) 
         var (user, next, factors) = await flow.HalfSignedInAsync(HttpContext, ct);
         if (next != NextFactor.Key)
         {
-            return To(next switch { NextFactor.App => "/sign-in/app", NextFactor.RecoveryCode => "/sign-in/recovery", _ => "/sign-in/enrol" });
+            return To(next switch { NextFactor.App => "/sign-in/app", NextFactor.Phone => "/sign-in/phone", NextFactor.RecoveryCode => "/sign-in/recovery", _ => "/sign-in/enrol" });
         }
         (Username, HasApp) = (user.Username, factors.App);
         Prompt = new KeyPrompt
@@ -116,8 +117,10 @@ public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
 /// <summary>The first key of somebody who has neither key nor codes: the only thing that their password opens.</summary>
 [Authorize(Policy = Access.HalfSignedIn)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
+public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phones phones) : SignInPageModel
 {
+    public bool PhonesOffered => phones.AreOffered;
+
     public KeyPrompt Prompt { get; private set; } = null!;
 
     public NewCodes? Codes { get; private set; }

@@ -24,6 +24,8 @@ public sealed class SchemaTests : IAsyncLifetime
         ["security_keys"] = "a person's, not a team's",
         ["security_key_ceremonies"] = "questions to a person's keys, five minutes old at most",
         ["authenticator_apps"] = "a person's, its secret sealed",
+        ["phones"] = "a person's, its number sealed",
+        ["sms_codes"] = "MACs of codes on their way to people, who may have no account yet",
         ["sessions"] = "a person's, looked up by token before anybody is known",
         ["sign_ins"] = "the same, between password and key",
         ["sign_in_delays"] = "MACs of names and addresses, whether anybody has them or not",

@@ -10,7 +10,7 @@ using Xunit;
 namespace Appliance.Tests.SignIn;
 
 /// <summary>Every page there is, as those see it who may: its forms and its modules.</summary>
-public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignInHost>
+public sealed partial class PageFormTests(Sms.SmsHost host) : IClassFixture<Sms.SmsHost>
 {
     [Fact, Trait("Requirement", "O4")]
     public async Task Every_form_that_posts_carries_one_token_as_its_first_field_and_every_key_prompt_its_module()
@@ -80,6 +80,7 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         await anna.SendAsync("/set-up", null, ("Username", "forms"), ("Password", Visitor.Password));
         await seeAsync(anna, "set-up/key", null);
         await seeAsync(anna, "set-up/app", null);
+        await seeAsync(anna, "set-up/phone", null);
         await anna.SetUpAsync(token, "forms", Visitor.Password);
         return anna;
     }
@@ -95,6 +96,13 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from authenticator_apps where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
         await seeAsync(ben, "sign-in/enrol", null);
         await seeAsync(ben, "sign-in/enrol/app", null);
+        await seeAsync(ben, "sign-in/enrol/phone", null);
+        var form = await ben.HtmlAsync("/sign-in/enrol/phone");
+        var sent = await (await ben.PostAsync(form, "/sign-in/enrol/phone?handler=Send", ("Number", "+41791234567"))).Content.ReadAsStringAsync();
+        await ben.PostAsync(sent, "/sign-in/enrol/phone", ("Code", host.Gateway.Last.Code));
+        using var carl = host.Visitor();
+        await carl.PasswordAsync("forms");
+        await seeAsync(carl, "sign-in/phone", null);
     }
 
     private async Task<Appliance.Accounts.User> UserAsync(string key)

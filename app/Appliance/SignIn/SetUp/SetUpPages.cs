@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
@@ -83,8 +84,10 @@ public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : 
 
 [Authorize(Policy = Access.SettingUp)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
+public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys, Phones phones) : SignInPageModel
 {
+    public bool PhonesOffered => phones.AreOffered;
+
     public KeyPrompt Prompt { get; private set; } = null!;
 
     public NewCodes? Codes { get; private set; }

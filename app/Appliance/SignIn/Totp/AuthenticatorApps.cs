@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
 using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
 
@@ -73,6 +74,7 @@ public sealed class AuthenticatorApps(Database database, BlobProtector protector
             CreatedAt = now,
         });
         session.RecordForAppliance(AppEvents.Added(user.Id, replaced), http.Origin());
+        await Phones.RemoveAsync(session, user.Id, http, ct);
         await session.SaveAsync(ct);
         return new KeyResult(true);
     }
