@@ -200,7 +200,7 @@ internal sealed class SettingsReader
         }
         if (url is null || key is null)
         {
-            _problems.Add("APPLIANCE_SMS_URL and APPLIANCE_SMS_KEY_FILE go together: set both, or neither.");
+            _problems.Add("APPLIANCE_SMS_URL and APPLIANCE_SMS_KEY_FILE go together, and APPLIANCE_SMS_CA_FILE with them alone: set both, or none of them.");
             return null;
         }
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || !SmsSettings.IsAllowed(address))
