@@ -26,6 +26,7 @@ public sealed class Chromium : IAsyncLifetime
         {
             Limits = settings.Limits with { SignIn = new RequestRate(10_000, 100), Anonymous = new RequestRate(10_000, 1000) },
         });
+        Assertions.SetDefaultExpectTimeout(20_000); // as for everything else that a page may take
         _playwright = await Playwright.CreateAsync();
         Browser = await _playwright.Chromium.LaunchAsync(new()
         {

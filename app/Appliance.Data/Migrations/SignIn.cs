@@ -5,3 +5,9 @@ namespace Appliance.Data.Migrations;
 
 [DbContext(typeof(ApplianceContext)), Migration("0010_sign_in")]
 internal sealed class SignIn : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0060_totp")]
+internal sealed class Totp : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0061_sms")]
+internal sealed class Sms : SqlMigration;

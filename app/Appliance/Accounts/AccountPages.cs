@@ -2,6 +2,8 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
+using Appliance.SignIn.Totp;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Identity;
@@ -13,11 +15,16 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.Accounts;
 
-/// <summary>How the person signs in: password, keys, recovery codes.</summary>
+/// <summary>How the person signs in: password, keys, app, recovery codes.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys) : PageModel
+public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys, AuthenticatorApps apps, Phones phones) : PageModel
 {
-    public IReadOnlyList<SecurityKey> Keys { get; private set; } = [];
+    public SecurityKeySection Keys { get; private set; } = null!;
+
+    public AppSection App { get; private set; } = null!;
+
+    /// <summary>The last digits of the phone that text messages go to; null: none do.</summary>
+    public string? Phone { get; private set; }
 
     public int CodesLeft { get; private set; }
 
@@ -31,7 +38,10 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
             CodesLeft = await codes.CountAsync(session, id, ct);
             PasswordChangedAt = await session.Query<User>().Where(u => u.Id == id).Select(u => u.PasswordChangedAt).SingleAsync(ct);
         }
-        Keys = await keys.ListAsync(id, ct);
+        var (all, app) = (await keys.ListAsync(id, ct), await apps.FindAsync(id, ct));
+        Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null);
+        Phone = await phones.HintAsync(id, ct);
+        App = new AppSection(app, Removable: app is not null && all.Count > 0);
     }
 }
 

@@ -12,18 +12,20 @@ namespace Appliance.SignIn;
 /// <summary>
 /// Attempts at a secret, whichever page they come from: counted before they are checked, refused during a delay, told to the ledger where they fail.
 /// </summary>
-internal sealed class Attempts(AccountSession accounts, PasswordHasher hasher, PasswordGate gate, Delays delays, BlobProtector protector)
+internal sealed class Attempts(AccountSession accounts, PasswordHasher hasher, PasswordGate gate, Delays delays, Notices notices, BlobProtector protector)
 {
     private static readonly SignInResult Busy = new("Many people are signing in at this moment. Try again in a few seconds.", TimeSpan.FromSeconds(3));
 
     /// <summary>
     /// Charges an attempt, checks it, and either refunds it and does what it opens, or tells the ledger that it failed: each in one
-    /// transaction. Where <paramref name="open"/> answers a problem, what it did is forgotten and the charge stays.
+    /// transaction. Where <paramref name="open"/> answers a problem, what it did is forgotten and the charge stays. What is
+    /// <paramref name="guessable"/>, a code of six digits, is charged more, and who is guessed at is told.
     /// </summary>
     public async Task<SignInResult> ChargedAsync(
-        string step, User user, HttpContext http, Func<TeamSession, Task<KeyResult>> check, Func<TeamSession, Task<string?>> open, CancellationToken ct)
+        string step, User user, HttpContext http, Func<TeamSession, Task<KeyResult>> check, Func<TeamSession, Task<string?>> open, CancellationToken ct,
+        bool guessable = false)
     {
-        var delay = delays.For(user.UsernameKey, http);
+        var delay = delays.For(user.UsernameKey, http, guessable);
         var charge = await delays.ChargeAsync(delay, ct);
         if (charge.Wait > TimeSpan.Zero)
         {
@@ -41,6 +43,10 @@ internal sealed class Attempts(AccountSession accounts, PasswordHasher hasher, P
         if (!result.Succeeded)
         {
             // What the check itself wrote (a question that was answered is used up) stays.
+            if (charge.IsGuessing)
+            {
+                notices.Add(await accounts.OpenAsync(ct), user.Id, Notice.CodesGuessed, http);
+            }
             await FailedAsync(step, user.Id.ToString(), user.Id, http, ct);
             return new SignInResult(result.Reason ?? "That did not work. Try again.");
         }

@@ -66,31 +66,50 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
     /// </summary>
     private static readonly Rule AccountAlone = new(20, TimeSpan.FromMinutes(1));
 
-    /// <summary>Failures count half after so long without an attempt.</summary>
-    private static readonly TimeSpan HalfLife = TimeSpan.FromMinutes(30);
-
     private static readonly DateTimeOffset Never = DateTimeOffset.UnixEpoch;
+
+    /// <summary>
+    /// Six digits can be guessed, as keys, recovery codes and passwords cannot. Whoever knows a password already has ten guesses from new addresses,
+    /// then about one an hour: one chance in ten thousand a day.
+    /// </summary>
+    private static readonly Rule Guesses = new(10, TimeSpan.FromHours(1)) { HalfLife = TimeSpan.FromDays(1) };
 
     private sealed record Rule(int Free, TimeSpan Longest)
     {
+        /// <summary>Failures count half after so long without an attempt.</summary>
+        public TimeSpan HalfLife { get; init; } = TimeSpan.FromMinutes(30);
+
         public TimeSpan After(int failures) => failures < Free
             ? TimeSpan.Zero
             : TimeSpan.FromSeconds(Math.Min(Math.Pow(2, Math.Min(failures - Free, 30)), Longest.TotalSeconds));
     }
 
     /// <summary>What an attempt is counted under. Not the name or the address, but MACs of them.</summary>
-    public sealed record Keys(byte[] Both, byte[] Address, byte[] Account);
+    /// <param name="Both">The account from the address.</param>
+    /// <param name="Address">The address.</param>
+    /// <param name="Account">The account.</param>
+    /// <param name="Code">The account's codes of six digits; null: it is no such code that is tried.</param>
+    public sealed record Keys(byte[] Both, byte[] Address, byte[] Account, byte[]? Code)
+    {
+        internal IEnumerable<byte[]> All => Code is null ? [Both, Address, Account] : [Both, Address, Account, Code];
+    }
 
     /// <param name="Wait">Zero: go on, the attempt is charged. Otherwise refused, for so long.</param>
     /// <param name="First">The first to be refused in this delay; the ledger hears of it once.</param>
-    public sealed record Charge(TimeSpan Wait, bool First);
+    /// <param name="Guesses">Where a code of six digits is tried: how many went wrong lately, this one included until it is refunded.</param>
+    public sealed record Charge(TimeSpan Wait, bool First, int Guesses = 0)
+    {
+        /// <summary>So many wrong codes after the right password that the person has to know.</summary>
+        public bool IsGuessing => Guesses == Delays.Guesses.Free;
+    }
 
     /// <param name="accountKey">The username as it is looked up, whether anybody has it or not.</param>
     /// <param name="http">For the address.</param>
-    public Keys For(string accountKey, HttpContext http)
+    /// <param name="guessable">A code of six digits is tried.</param>
+    public Keys For(string accountKey, HttpContext http, bool guessable = false)
     {
         var address = Bucket(http.Connection.RemoteIpAddress);
-        return new Keys(Mac("both", accountKey + "\n" + address), Mac("address", address), Mac("account", accountKey));
+        return new Keys(Mac("both", accountKey + "\n" + address), Mac("address", address), Mac("account", accountKey), guessable ? Mac("code", accountKey) : null);
     }
 
     /// <summary>Counts an attempt as a failure, or refuses it without counting. Commits.</summary>
@@ -108,13 +127,13 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
         foreach (var (key, rule) in Rules(keys, knownPlace: false))
         {
             var row = rows[Hex(key)];
-            row.Failures = Decayed(row, now) + 1;
+            row.Failures = Decayed(row, rule, now) + 1;
             row.LastAt = now;
             var delay = rule.After(row.Failures);
             row.BlockedUntil = delay > TimeSpan.Zero ? now + delay : Never;
         }
         await session.CommitAsync(cancellationToken);
-        return new Charge(TimeSpan.Zero, false);
+        return new Charge(TimeSpan.Zero, false, keys.Code is null ? 0 : rows[Hex(keys.Code)].Failures);
     }
 
     /// <summary>Takes back what <see cref="ChargeAsync"/> counted: the attempt was right.</summary>
@@ -148,6 +167,10 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
         if (!knownPlace)
         {
             yield return (keys.Account, AccountAlone);
+            if (keys.Code is { } code)
+            {
+                yield return (code, Guesses);
+            }
         }
     }
 
@@ -158,16 +181,16 @@ public sealed class Delays(Database database, BlobProtector protector, TimeProvi
         return wait <= TimeSpan.Zero || wait > rule.Longest ? TimeSpan.Zero : wait;
     }
 
-    private static int Decayed(Delay row, DateTimeOffset now)
+    private static int Decayed(Delay row, Rule rule, DateTimeOffset now)
     {
         var since = now - (row.BlockedUntil > row.LastAt ? row.BlockedUntil : row.LastAt);
-        return since <= TimeSpan.Zero ? row.Failures : row.Failures >> (int)Math.Min(since / HalfLife, 30);
+        return since <= TimeSpan.Zero ? row.Failures : row.Failures >> (int)Math.Min(since / rule.HalfLife, 30);
     }
 
-    /// <summary>The three rows, made if need be, locked in the order of their keys so that nobody waits in a circle.</summary>
+    /// <summary>The rows, made if need be, locked in the order of their keys so that nobody waits in a circle.</summary>
     private static async Task<Dictionary<string, Delay>> LockAsync(TeamSession session, Keys keys, CancellationToken cancellationToken)
     {
-        byte[][] sorted = [.. new[] { keys.Both, keys.Address, keys.Account }.OrderBy(Hex, StringComparer.Ordinal)];
+        byte[][] sorted = [.. keys.All.OrderBy(Hex, StringComparer.Ordinal)];
         await session.ExecuteAsync($"""
             insert into sign_in_delays (key, failures, last_at, blocked_until)
             select key, 0, {Never}, {Never} from unnest({sorted}) as key order by key on conflict do nothing

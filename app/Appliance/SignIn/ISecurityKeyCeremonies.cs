@@ -33,6 +33,4 @@ public interface ISecurityKeyCeremonies
 
     Task<KeyResult> FinishAssertionAsync(
         User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct);
-
-    Task<bool> HasKeyAsync(UserId user, TeamSession session, CancellationToken ct);
 }

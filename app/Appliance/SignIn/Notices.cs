@@ -17,6 +17,9 @@ public sealed class Notice
     /// <summary>A security key counted backwards: there may be a copy of it.</summary>
     public const string SecurityKeyMayBeCopied = "security-key.may-be-copied";
 
+    /// <summary>The password was right and ten codes were wrong: somebody who knows the password guesses.</summary>
+    public const string CodesGuessed = "codes.guessed";
+
     public required Guid Id { get; init; }
 
     public required string Reference { get; init; }

@@ -2,13 +2,15 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
+using Appliance.SignIn.Totp;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn;
 
 /// <summary>
-/// From a set-up link to an account: names and password, then the first key, which makes account, key, recovery codes and session in one
+/// From a set-up link to an account: names and password, then the first key or app, which makes account, factor, recovery codes and session in one
 /// transaction. A set-up that was left half way has made nothing: the link goes on where it was, or runs out.
 /// </summary>
 public sealed class SetUpFlow
@@ -22,6 +24,8 @@ public sealed class SetUpFlow
     private readonly Notices _notices;
     private readonly Sessions _sessions;
     private readonly ISecurityKeyCeremonies _keys;
+    private readonly AuthenticatorApps _apps;
+    private readonly Phones _phones;
     private readonly TimeProvider _clock;
 
     internal SetUpFlow(IServiceProvider services)
@@ -35,6 +39,8 @@ public sealed class SetUpFlow
         _notices = services.GetRequiredService<Notices>();
         _sessions = services.GetRequiredService<Sessions>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+        _apps = services.GetRequiredService<AuthenticatorApps>();
+        _phones = services.GetRequiredService<Phones>();
         _clock = services.GetRequiredService<TimeProvider>();
     }
 
@@ -89,8 +95,23 @@ public sealed class SetUpFlow
     }
 
     /// <summary>Makes the account with its first key, signs the person in and answers with their recovery codes.</summary>
-    public async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishAsync(
-        string? ceremony, string? credential, string? keyName, HttpContext http, CancellationToken ct)
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishAsync(
+        string? ceremony, string? credential, string? keyName, HttpContext http, CancellationToken ct) => FinishAsync(
+        "first-key",
+        http,
+        (user, session) => _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", KeyName.OrUsual(keyName), http, session, ct),
+        ct);
+
+    /// <summary>The same with its first app.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
+        FinishAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+
+    /// <summary>The same with a phone, where the operator named a gateway.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
+        FinishAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
+
+    private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishAsync(
+        string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> addFirst, CancellationToken ct)
     {
         var link = await LinkAsync(http, ct);
         if (link?.ToUser(_clock.GetUtcNow()) is not { } user)
@@ -112,12 +133,12 @@ public sealed class SetUpFlow
             await _accounts.DisposeAsync();
             return (new SignInResult("Somebody took this username meanwhile. Go back and choose another one."), []);
         }
-        var added = await _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", KeyName.OrUsual(keyName), http, session, ct);
+        var added = await addFirst(user, session);
         if (!added.Succeeded)
         {
             // Nothing was made, and the link still works.
             await _accounts.DisposeAsync();
-            return (new SignInResult(added.Reason ?? "The key was not accepted. Try again."), []);
+            return (new SignInResult(added.Reason ?? "That did not work. Try again."), []);
         }
         var codes = RecoveryCodes.Make();
         await _codes.ReplaceAsync(session, user.Id, codes, ct);
@@ -128,7 +149,7 @@ public sealed class SetUpFlow
         session.RecordForAppliance(new LedgerEvent("recovery-codes.made", user.Id.ToString()), origin);
         await _sessions.StartAsync(session, user, http, ct);
         session.RecordForAppliance(
-            new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = "first-key" }), origin);
+            new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }), origin);
         await session.ExecuteAsync($"update set_up_links set username = null, username_key = null, email = null, email_key = null, password_hash = null where id = {link.Id}", ct);
         await _accounts.CommitAsync(ct);
         SessionCookie.Delete(http, SetUpHandler.Cookie);

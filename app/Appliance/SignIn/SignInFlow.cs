@@ -2,6 +2,8 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
+using Appliance.SignIn.Totp;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
 
@@ -11,14 +13,16 @@ namespace Appliance.SignIn;
 public enum NextFactor
 {
     Key,
+    App,
+    Phone,
     RecoveryCode,
 
-    /// <summary>There is neither key nor code: the first key is added now. Nobody gets in with a password alone.</summary>
+    /// <summary>There is nothing: the first key or app is added now. Nobody gets in with a password alone.</summary>
     Enrol,
 }
 
 /// <summary>
-/// Password, then security key or recovery code, then a session. Whether an account exists shows neither in the answers nor in the
+/// Password, then security key, authenticator app, text message or recovery code, then a session. Whether an account exists shows neither in the answers nor in the
 /// work behind them: the same queries, the same hash, the same rows written.
 /// </summary>
 public sealed class SignInFlow
@@ -36,6 +40,8 @@ public sealed class SignInFlow
     private readonly Notices _notices;
     private readonly RecoveryCodes _codes;
     private readonly ISecurityKeyCeremonies _keys;
+    private readonly AuthenticatorApps _apps;
+    private readonly Phones _phones;
     private readonly TimeProvider _clock;
     private readonly SignInSettings _settings;
 
@@ -50,6 +56,8 @@ public sealed class SignInFlow
         _notices = services.GetRequiredService<Notices>();
         _codes = services.GetRequiredService<RecoveryCodes>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+        _apps = services.GetRequiredService<AuthenticatorApps>();
+        _phones = services.GetRequiredService<Phones>();
         _clock = services.GetRequiredService<TimeProvider>();
         _settings = services.GetRequiredService<SignInSettings>();
     }
@@ -88,21 +96,33 @@ public sealed class SignInFlow
         return await HalfSignInAsync(user!, better, delay, http, ct) ? SignInResult.Done : await WrongAsync(user, nameKey, http, ct);
     }
 
-    /// <summary>The half signed-in person, and what they can go on with.</summary>
-    public async Task<(User User, NextFactor Next)> HalfSignedInAsync(HttpContext http, CancellationToken ct)
+    /// <summary>The half signed-in person, what they can go on with best, and all that they have.</summary>
+    public async Task<(User User, NextFactor Next, Factors Factors)> HalfSignedInAsync(HttpContext http, CancellationToken ct)
     {
         var user = await _attempts.RequireAsync(HalfSignedInHandler.Read(http).User, ct);
         var session = await _accounts.OpenAsync(ct);
-        var next = await _keys.HasKeyAsync(user.Id, session, ct) ? NextFactor.Key
-            : await _codes.CountAsync(session, user.Id, ct) > 0 ? NextFactor.RecoveryCode
+        var factors = await Factors.ReadAsync(session, user.Id, ct);
+        var next = factors.Key ? NextFactor.Key
+            : factors.App ? NextFactor.App
+            : factors.Phone && _phones.AreOffered ? NextFactor.Phone
+            // A phone that no message can be sent to is no reason to let a password alone enrol.
+            : factors.Phone || await _codes.CountAsync(session, user.Id, ct) > 0 ? NextFactor.RecoveryCode
             : NextFactor.Enrol;
         await _accounts.DisposeAsync();
-        return (user, next);
+        return (user, next, factors);
     }
 
     /// <summary>The second step with a security key.</summary>
     public Task<SignInResult> KeyAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct) =>
         SecondAsync("key", http, (user, session) => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct), ct);
+
+    /// <summary>The second step with a code from the person's app.</summary>
+    public Task<SignInResult> AppAsync(string? code, HttpContext http, CancellationToken ct) =>
+        SecondAsync("app", http, (user, _) => _apps.VerifyAsync(user, code, http, ct), ct, guessable: true);
+
+    /// <summary>The second step with a code that was sent to the person's phone.</summary>
+    public Task<SignInResult> PhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
+        SecondAsync("sms", http, (user, _) => _phones.VerifyAsync(user, reference, code, http, ct), ct, guessable: true);
 
     /// <summary>The second step with a recovery code, which is used up; the person is told on every page until they dismiss it.</summary>
     public Task<SignInResult> RecoveryCodeAsync(string? code, HttpContext http, CancellationToken ct) =>
@@ -122,20 +142,38 @@ public sealed class SignInFlow
             ct);
 
     /// <summary>The second step of a person who has no second factor yet: their first key. Answers with their recovery codes.</summary>
-    public async Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAsync(
-        string? ceremony, string? credential, string? name, HttpContext http, CancellationToken ct)
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAsync(
+        string? ceremony, string? credential, string? name, HttpContext http, CancellationToken ct) => FirstAsync(
+        "first-key",
+        http,
+        (user, session) => _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", KeyName.OrUsual(name), http, session, ct),
+        ct);
+
+    /// <summary>The same with their first app.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
+        FirstAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+
+    /// <summary>The same with a phone, where the operator named a gateway.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
+        FirstAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
+
+    private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FirstAsync(
+        string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> add, CancellationToken ct)
     {
+        const string NotFirst = "You have a second factor already. Use it to sign in.";
         var codes = RecoveryCodes.Make();
         if ((await HalfSignedInAsync(http, ct)).Next != NextFactor.Enrol)
         {
-            return (new SignInResult("You have a security key or recovery codes already. Use them to sign in."), []);
+            return (new SignInResult(NotFirst), []);
         }
         var result = await SecondAsync(
-            "first-key",
+            factor,
             http,
             async (user, session) =>
             {
-                var added = await _keys.FinishRegistrationAsync(user, ceremony ?? "", credential ?? "", KeyName.OrUsual(name), http, session, ct);
+                // Of two who add the first at once, one does.
+                await Factors.LockAsync(session, user.Id, ct);
+                var added = (await Factors.ReadAsync(session, user.Id, ct)).Any ? new KeyResult(false, NotFirst) : await add(user, session);
                 if (added.Succeeded)
                 {
                     await _codes.ReplaceAsync(session, user.Id, codes, ct);
@@ -148,7 +186,8 @@ public sealed class SignInFlow
         return (result, result.Succeeded ? codes : []);
     }
 
-    private async Task<SignInResult> SecondAsync(string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, CancellationToken ct)
+    private async Task<SignInResult> SecondAsync(
+        string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, CancellationToken ct, bool guessable = false)
     {
         var (signIn, id) = HalfSignedInHandler.Read(http);
         var user = await _attempts.RequireAsync(id, ct);
@@ -174,7 +213,8 @@ public sealed class SignInFlow
                 SessionCookie.Delete(http, HalfSignedInHandler.Cookie);
                 return null;
             },
-            ct);
+            ct,
+            guessable);
     }
 
     private async Task<SignInResult> WrongAsync(User? user, string nameKey, HttpContext http, CancellationToken ct)

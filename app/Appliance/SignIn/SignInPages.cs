@@ -1,5 +1,6 @@
 using System.Globalization;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -64,16 +65,18 @@ public sealed class SignInKeyPage(SignInFlow flow, ISecurityKeyCeremonies keys) 
 {
     public string Username { get; private set; } = "";
 
+    public bool HasApp { get; private set; }
+
     public KeyPrompt Prompt { get; private set; } = null!;
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
-        var (user, next) = await flow.HalfSignedInAsync(HttpContext, ct);
+        var (user, next, factors) = await flow.HalfSignedInAsync(HttpContext, ct);
         if (next != NextFactor.Key)
         {
-            return To(next == NextFactor.Enrol ? "/sign-in/enrol" : "/sign-in/recovery");
+            return To(next switch { NextFactor.App => "/sign-in/app", NextFactor.Phone => "/sign-in/phone", NextFactor.RecoveryCode => "/sign-in/recovery", _ => "/sign-in/enrol" });
         }
-        Username = user.Username;
+        (Username, HasApp) = (user.Username, factors.App);
         Prompt = new KeyPrompt
         {
             Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
@@ -114,15 +117,17 @@ public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
 /// <summary>The first key of somebody who has neither key nor codes: the only thing that their password opens.</summary>
 [Authorize(Policy = Access.HalfSignedIn)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
+public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phones phones) : SignInPageModel
 {
+    public bool PhonesOffered => phones.AreOffered;
+
     public KeyPrompt Prompt { get; private set; } = null!;
 
     public NewCodes? Codes { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
-        var (user, next) = await flow.HalfSignedInAsync(HttpContext, ct);
+        var (user, next, _) = await flow.HalfSignedInAsync(HttpContext, ct);
         if (next != NextFactor.Enrol)
         {
             return To("/sign-in/key");
@@ -152,13 +157,11 @@ public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys) : Si
     }
 }
 
-/// <summary>A locked session: open to nothing but a key, the password, or signing out.</summary>
+/// <summary>A locked session: open to nothing but a key, a code from the app, the password, or signing out.</summary>
 [Authorize(Policy = Access.Locked)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, SignInSettings settings) : SignInPageModel
+public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, SignInSettings settings) : ProveAgainPage(keys, people)
 {
-    public KeyPrompt? Prompt { get; private set; }
-
     public string Username => User.Identity!.Name!;
 
     public int Minutes => (int)settings.IdleLock.TotalMinutes;
@@ -169,31 +172,26 @@ public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, Sig
         {
             return Redirect(Return);
         }
-        var (user, hasKey) = await people.SignedInAsync(HttpContext, ct);
-        Prompt = !hasKey ? null : new KeyPrompt
-        {
-            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
-            Button = "Unlock with key",
-            Error = Problem,
-            Action = "?handler=Key",
-            Fields = ReturnField,
-        };
+        await AskAsync("Unlock with key", "?handler=Key", "Unlock with code", starts: false, ct);
         return Page();
     }
 
     public async Task<IActionResult> OnPostKeyAsync(string? reference, string? credential, CancellationToken ct) =>
-        await DoneAsync(await flow.UnlockWithKeyAsync(reference, credential, HttpContext, ct), ct);
+        await DoneAsync(Proof.Key, await flow.UnlockWithKeyAsync(reference, credential, HttpContext, ct), ct);
+
+    public async Task<IActionResult> OnPostAppAsync(string? code, CancellationToken ct) =>
+        await DoneAsync(Proof.App, await flow.UnlockWithAppAsync(code, HttpContext, ct), ct);
 
     public async Task<IActionResult> OnPostPasswordAsync(string? password, CancellationToken ct) =>
-        await DoneAsync(await flow.UnlockWithPasswordAsync(password, HttpContext, ct), ct);
+        await DoneAsync(Proof.Password, await flow.UnlockWithPasswordAsync(password, HttpContext, ct), ct);
 
-    private async Task<IActionResult> DoneAsync(SignInResult result, CancellationToken ct)
+    private async Task<IActionResult> DoneAsync(Proof proof, SignInResult result, CancellationToken ct)
     {
         if (result.Succeeded)
         {
             return Redirect(Return);
         }
-        Again(result);
+        Failed(proof, result);
         return await OnGetAsync(ct);
     }
 }
@@ -201,32 +199,24 @@ public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, Sig
 /// <summary>The second factor again, before something sensitive.</summary>
 [Authorize(Policy = Access.PasswordDue)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class StepUpPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : SignInPageModel
+public sealed class StepUpPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : ProveAgainPage(keys, people)
 {
-    /// <summary>Null: the person has no key any more, and steps up by signing in with a recovery code.</summary>
-    public KeyPrompt? Prompt { get; private set; }
+    public Task OnGetAsync(CancellationToken ct) => AskAsync("Use security key", null, "Go on", starts: true, ct);
 
-    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
-    {
-        var (user, hasKey) = await people.SignedInAsync(HttpContext, ct);
-        Prompt = !hasKey ? null : new KeyPrompt
-        {
-            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
-            Starts = true,
-            Error = Problem,
-            Fields = ReturnField,
-        };
-        return Page();
-    }
+    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, CancellationToken ct) =>
+        await DoneAsync(Proof.Key, await flow.StepUpAsync(reference, credential, HttpContext, ct), ct);
 
-    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, CancellationToken ct)
+    public async Task<IActionResult> OnPostAppAsync(string? code, CancellationToken ct) =>
+        await DoneAsync(Proof.App, await flow.StepUpWithAppAsync(code, HttpContext, ct), ct);
+
+    private async Task<IActionResult> DoneAsync(Proof proof, SignInResult result, CancellationToken ct)
     {
-        var result = await flow.StepUpAsync(reference, credential, HttpContext, ct);
         if (result.Succeeded)
         {
             return Redirect(Return);
         }
-        Again(result);
-        return await OnGetAsync(ct);
+        Failed(proof, result);
+        await OnGetAsync(ct);
+        return Page();
     }
 }

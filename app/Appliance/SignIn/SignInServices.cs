@@ -1,5 +1,7 @@
 using Appliance.Accounts;
+using Appliance.SignIn.Sms;
 using Appliance.SignIn.Tokens;
+using Appliance.SignIn.Totp;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
@@ -16,6 +18,7 @@ public static class SignInServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(settings ?? new SignInSettings());
         services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
+        services.AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
         services.AddScoped<Attempts>();

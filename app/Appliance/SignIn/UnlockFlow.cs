@@ -1,4 +1,6 @@
 using Appliance.Accounts;
+using Appliance.Data;
+using Appliance.SignIn.Totp;
 
 namespace Appliance.SignIn;
 
@@ -8,12 +10,14 @@ public sealed class UnlockFlow
     private readonly Attempts _attempts;
     private readonly Sessions _sessions;
     private readonly ISecurityKeyCeremonies _keys;
+    private readonly AuthenticatorApps _apps;
 
     internal UnlockFlow(IServiceProvider services)
     {
         _attempts = services.GetRequiredService<Attempts>();
         _sessions = services.GetRequiredService<Sessions>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+        _apps = services.GetRequiredService<AuthenticatorApps>();
     }
 
     /// <summary>Opens the request's own locked session with the password.</summary>
@@ -39,38 +43,20 @@ public sealed class UnlockFlow
     }
 
     /// <summary>Opens the request's own locked session with a key, which steps up as well.</summary>
-    public async Task<SignInResult> UnlockWithKeyAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct)
-    {
-        var user = await _attempts.RequireAsync(http.User.Id(), ct);
-        return await _attempts.ChargedAsync(
-            "unlock",
-            user,
-            http,
-            session => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct),
-            async session =>
-            {
-                await _sessions.UnlockAsync(session, http, steppedUp: true, ct);
-                return null;
-            },
-            ct);
-    }
+    public Task<SignInResult> UnlockWithKeyAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct) =>
+        UnlockAsync(http, Key(ceremony, credential, http, ct), guessable: false, ct);
 
-    /// <summary>The second factor again, before something sensitive.</summary>
-    public async Task<SignInResult> StepUpAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct)
-    {
-        var user = await _attempts.RequireAsync(http.User.Id(), ct);
-        return await _attempts.ChargedAsync(
-            "step-up",
-            user,
-            http,
-            session => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct),
-            async session =>
-            {
-                await _sessions.StepUpAsync(session, http, ct);
-                return null;
-            },
-            ct);
-    }
+    /// <summary>The same with a code from the person's app.</summary>
+    public Task<SignInResult> UnlockWithAppAsync(string? code, HttpContext http, CancellationToken ct) =>
+        UnlockAsync(http, App(code, http, ct), guessable: true, ct);
+
+    /// <summary>The second factor again, before something sensitive: a key.</summary>
+    public Task<SignInResult> StepUpAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct) =>
+        StepUpAsync(http, Key(ceremony, credential, http, ct), guessable: false, ct);
+
+    /// <summary>The same with a code from the person's app.</summary>
+    public Task<SignInResult> StepUpWithAppAsync(string? code, HttpContext http, CancellationToken ct) =>
+        StepUpAsync(http, App(code, http, ct), guessable: true, ct);
 
     /// <summary>Whether this is the person's password; counted like a sign-in where it is not.</summary>
     public async Task<SignInResult> ConfirmPasswordAsync(string? password, HttpContext http, CancellationToken ct)
@@ -83,5 +69,44 @@ public sealed class UnlockFlow
         var user = await _attempts.RequireAsync(http.User.Id(), ct);
         return await _attempts.ChargedAsync(
             "confirm", user, http, _ => _attempts.PasswordAsync(user, password!, Wrong, ct), _ => Task.FromResult<string?>(null), ct);
+    }
+
+    private Func<User, TeamSession, Task<KeyResult>> Key(string? ceremony, string? credential, HttpContext http, CancellationToken ct) =>
+        (user, session) => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct);
+
+    private Func<User, TeamSession, Task<KeyResult>> App(string? code, HttpContext http, CancellationToken ct) => (user, _) => _apps.VerifyAsync(user, code, http, ct);
+
+    private async Task<SignInResult> UnlockAsync(HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, bool guessable, CancellationToken ct)
+    {
+        var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        return await _attempts.ChargedAsync(
+            "unlock",
+            user,
+            http,
+            session => check(user, session),
+            async session =>
+            {
+                await _sessions.UnlockAsync(session, http, steppedUp: true, ct);
+                return null;
+            },
+            ct,
+            guessable);
+    }
+
+    private async Task<SignInResult> StepUpAsync(HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, bool guessable, CancellationToken ct)
+    {
+        var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        return await _attempts.ChargedAsync(
+            "step-up",
+            user,
+            http,
+            session => check(user, session),
+            async session =>
+            {
+                await _sessions.StepUpAsync(session, http, ct);
+                return null;
+            },
+            ct,
+            guessable);
     }
 }

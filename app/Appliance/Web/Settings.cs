@@ -3,6 +3,7 @@ using Appliance.Data;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.Sms;
 
 namespace Appliance.Web;
 
@@ -23,6 +24,9 @@ public sealed record Settings
 
     /// <summary>Sessions and passwords.</summary>
     public SignInSettings SignIn { get; init; } = new();
+
+    /// <summary>Who sends text messages; null: nobody, and none are offered. <c>APPLIANCE_SMS_URL</c>, <c>APPLIANCE_SMS_KEY_FILE</c>, <c>APPLIANCE_SMS_CA_FILE</c>.</summary>
+    public SmsSettings? Sms { get; init; }
 
     /// <summary>Where the service listens. <c>APPLIANCE_LISTEN</c>, an address and a port.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8443);

@@ -5,6 +5,7 @@ using Appliance.Data;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.Sms;
 
 namespace Appliance.Web;
 
@@ -49,6 +50,7 @@ internal sealed class SettingsReader
             Origin = Origin() ?? defaults.Origin,
             Attestation = Attestation(),
             SignIn = SignIn(defaults.SignIn),
+            Sms = Sms(),
             Listen = EndPoint("LISTEN", defaults.Listen),
             MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
             CertificateFile = File("TLS_CERTIFICATE"),
@@ -184,6 +186,29 @@ internal sealed class SettingsReader
         PasswordLength = Number("PASSWORD_LENGTH", defaults.PasswordLength, 7, 128),
         PasswordAge = NumberOrNone("PASSWORD_DAYS", 1, 3650) is { } days ? TimeSpan.FromDays(days) : null,
     };
+
+    /// <summary>Null: no gateway, so no text messages.</summary>
+    private SmsSettings? Sms()
+    {
+        var (url, key, authority) = (Text("SMS_URL"), Text("SMS_KEY_FILE"), Text("SMS_CA_FILE"));
+        if (url is null && key is null && authority is null)
+        {
+            return null;
+        }
+        if (url is null || key is null)
+        {
+            _problems.Add("APPLIANCE_SMS_URL and APPLIANCE_SMS_KEY_FILE go together, and APPLIANCE_SMS_CA_FILE with them alone: set both, or none of them.");
+            return null;
+        }
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || !SmsSettings.IsAllowed(address))
+        {
+            _problems.Add($"APPLIANCE_SMS_URL is '{url}'; it must be an https address, or http on this machine's loopback address, without a name or password in it, such as https://sms.example.org/send.");
+            return null;
+        }
+        var sms = new SmsSettings(address, Path.GetFullPath(key), authority is null ? null : Path.GetFullPath(authority));
+        _problems.AddRange(sms.Problems().Select(problem => $"APPLIANCE_SMS_KEY_FILE, APPLIANCE_SMS_CA_FILE: {problem}"));
+        return sms;
+    }
 
     private ObjectStoreOptions Objects(string data)
     {

@@ -40,6 +40,27 @@ public sealed class DelayTests : IAsyncLifetime
         Directory.Delete(_folder, recursive: true);
     }
 
+    /// <summary>Six digits, three of them right at any moment: what guesses are left in a day hit with a chance of one in ten thousand.</summary>
+    [Fact, Trait("Requirement", "A4"), Trait("Requirement", "A11")]
+    public async Task Codes_of_six_digits_are_guessed_about_once_an_hour_however_many_addresses_guess()
+    {
+        var (guesses, day) = (0, TimeSpan.Zero);
+        for (var address = 1; day < TimeSpan.FromDays(8); address++)
+        {
+            var wait = await ChargeAsync(_delays.For("GUESSED", From($"2001:db8:{address:x}::1"), guessable: true));
+            guesses += wait == TimeSpan.Zero ? 1 : 0;
+            _clock.Move(wait + TimeSpan.FromMilliseconds(5));
+            day += wait + TimeSpan.FromMilliseconds(5);
+        }
+        guesses.ShouldBeInRange(10, 22 + (8 * 24) + 2);
+        // Resting for half an hour, after which other failures count half, brings nothing.
+        _clock.Move(TimeSpan.FromMinutes(90));
+        (await ChargeAsync(_delays.For("GUESSED", From("198.51.100.1"), guessable: true))).ShouldBe(TimeSpan.Zero);
+        (await ChargeAsync(_delays.For("GUESSED", From("198.51.100.2"), guessable: true))).ShouldBeGreaterThan(TimeSpan.FromMinutes(30));
+        // Passwords and keys have limits of their own.
+        (await ChargeAsync(_delays.For("GUESSED", From("198.51.100.3")))).ShouldBeLessThan(TimeSpan.FromMinutes(2));
+    }
+
     [Fact, Trait("Requirement", "A11")]
     public async Task Delays_double_after_three_failures_and_stop_at_fifteen_minutes()
     {

@@ -35,7 +35,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
         using var person = await host.PersonAsync("walk.half");
         await person.SignOutAsync();
         await person.PasswordAsync();
-        (await ReachableAsync(person)).ShouldBe(["sign-in/key", "sign-in/recovery", "sign-in/enrol"], ignoreOrder: true);
+        (await ReachableAsync(person)).ShouldBe(["sign-in/key", "sign-in/app", "sign-in/recovery", "sign-in/enrol", "sign-in/enrol/app", "sign-in/phone", "sign-in/enrol/phone"], ignoreOrder: true);
     }
 
     [Fact, Trait("Requirement", "A3"), Trait("Requirement", "A8")]
@@ -47,7 +47,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
             host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'; delete from sessions where user_id = '{id}'");
         using var again = host.Visitor();
         (await again.PasswordAsync("walk.enrol")).Headers.Location!.ToString().ShouldBe("/sign-in/key");
-        (await ReachableAsync(again)).ShouldBe(["sign-in/key", "sign-in/recovery", "sign-in/enrol"], ignoreOrder: true);
+        (await ReachableAsync(again)).ShouldBe(["sign-in/key", "sign-in/app", "sign-in/recovery", "sign-in/enrol", "sign-in/enrol/app", "sign-in/phone", "sign-in/enrol/phone"], ignoreOrder: true);
         (await again.GetAsync("/sign-in/key")).Headers.Location!.ToString().ShouldBe("/sign-in/enrol");
         foreach (var code in new[] { "", "2222-2222-2222-2222", person.Codes[0] })
         {
@@ -93,7 +93,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     {
         using var newcomer = host.Visitor();
         await newcomer.SendAsync("/set-up/" + await host.LinkAsync());
-        (await ReachableAsync(newcomer)).ShouldBe(["set-up", "set-up/key", "/password/check", "/password/suggest"], ignoreOrder: true);
+        (await ReachableAsync(newcomer)).ShouldBe(["set-up", "set-up/key", "set-up/app", "set-up/phone", "/password/check", "/password/suggest"], ignoreOrder: true);
     }
 
     /// <summary>

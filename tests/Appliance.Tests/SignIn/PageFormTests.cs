@@ -10,7 +10,7 @@ using Xunit;
 namespace Appliance.Tests.SignIn;
 
 /// <summary>Every page there is, as those see it who may: its forms and its modules.</summary>
-public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignInHost>
+public sealed partial class PageFormTests(Sms.SmsHost host) : IClassFixture<Sms.SmsHost>
 {
     [Fact, Trait("Requirement", "O4")]
     public async Task Every_form_that_posts_carries_one_token_as_its_first_field_and_every_key_prompt_its_module()
@@ -22,10 +22,12 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/tokens", "account/tokens/new", "account/security/keys/add", "step-up", "people", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "teams" })
         {
             await SeeAsync(anna, page);
         }
+        await Totp.AppJourneys.AddAppAsync(host, anna);
+        await SeeAsync(anna, "account/security/app/remove");
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
@@ -83,6 +85,8 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         await seeAsync(anna, "set-up", null);
         await anna.SendAsync("/set-up", null, ("Username", "forms"), ("Password", Visitor.Password));
         await seeAsync(anna, "set-up/key", null);
+        await seeAsync(anna, "set-up/app", null);
+        await seeAsync(anna, "set-up/phone", null);
         await anna.SetUpAsync(token, "forms", Visitor.Password);
         return anna;
     }
@@ -92,10 +96,19 @@ public sealed partial class PageFormTests(SignInHost host) : IClassFixture<SignI
         using var ben = host.Visitor();
         await ben.PasswordAsync("forms");
         await seeAsync(ben, "sign-in/key", null);
+        await seeAsync(ben, "sign-in/app", null);
         await seeAsync(ben, "sign-in/recovery", null);
         var id = (await UserAsync("FORMS")).Id;
-        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from authenticator_apps where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
         await seeAsync(ben, "sign-in/enrol", null);
+        await seeAsync(ben, "sign-in/enrol/app", null);
+        await seeAsync(ben, "sign-in/enrol/phone", null);
+        var form = await ben.HtmlAsync("/sign-in/enrol/phone");
+        var sent = await (await ben.PostAsync(form, "/sign-in/enrol/phone?handler=Send", ("Number", "+41791234567"))).Content.ReadAsStringAsync();
+        await ben.PostAsync(sent, "/sign-in/enrol/phone", ("Code", host.Gateway.Last.Code));
+        using var carl = host.Visitor();
+        await carl.PasswordAsync("forms");
+        await seeAsync(carl, "sign-in/phone", null);
     }
 
     private async Task<Appliance.Accounts.User> UserAsync(string key)

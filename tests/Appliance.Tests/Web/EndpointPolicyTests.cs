@@ -37,7 +37,7 @@ public sealed class EndpointPolicyTests
     {
         // Whoever may call an endpoint: the question here is only what stands behind authorization.
         await using var host = await ApplianceHost.StartAsync(
-            settings => settings with { Limits = settings.Limits with { SignIn = new RequestRate(1000, 1000), Anonymous = new RequestRate(10_000, 1000) } },
+            settings => settings with { Limits = settings.Limits with { SignIn = new RequestRate(10_000, 1000), Anonymous = new RequestRate(10_000, 1000) } },
             adapt: builder => builder.Services.AddSingleton<IPolicyEvaluator, EveryoneMay>(), map: Probes.Map);
         using var client = host.Client();
         using var stranger = host.Client();

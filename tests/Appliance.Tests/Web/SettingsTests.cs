@@ -50,9 +50,45 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_SESSION_HOURS", "169")]
     [InlineData("APPLIANCE_PASSWORD_LENGTH", "6")]
     [InlineData("APPLIANCE_PASSWORD_DAYS", "never")]
+    [InlineData("APPLIANCE_SMS_URL", "https://sms.example.org/send")]
+    [InlineData("APPLIANCE_SMS_KEY_FILE", "/nonexistent")]
+    [InlineData("APPLIANCE_SMS_CA_FILE", "/nonexistent")]
     [InlineData("APPLIANCE_LISTN", "0.0.0.0:8443")]
     public void A_setting_that_cannot_be_used_is_named(string name, string value) =>
         Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable { [name] = value })).Message.ShouldContain(name);
+
+    [Theory, Trait("Requirement", "A5")]
+    [InlineData("http://sms.example.org/send")]
+    [InlineData("http://localhost/send")] // a name, which a resolver can lead elsewhere
+    [InlineData("http://10.0.0.5/send")]
+    [InlineData("https://user:password@sms.example.org/send")]
+    [InlineData("ftp://sms.example.org/send")]
+    [InlineData("/send")]
+    public void Text_messages_leave_by_TLS_or_not_at_all(string url) =>
+        Should.Throw<SettingsException>(() => SettingsReader.Read(new Hashtable { ["APPLIANCE_SMS_URL"] = url, ["APPLIANCE_SMS_KEY_FILE"] = "/nonexistent" }))
+            .Message.ShouldContain("APPLIANCE_SMS_URL");
+
+    [Theory, Trait("Requirement", "A5")]
+    [InlineData("https://sms.example.org/send?x=1", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", true)]
+    [InlineData("http://127.0.0.1:9000/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", true)]
+    [InlineData("http://[::1]:9000/", "whsec_c2hvcnQ=", false)]
+    [InlineData("https://sms.example.org/", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", false)]
+    [InlineData("https://sms.example.org/", "", false)]
+    public void The_key_that_messages_are_signed_with_is_looked_at_when_it_starts(string url, string key, bool good)
+    {
+        var file = Path.GetTempFileName();
+        File.WriteAllText(file, key);
+        var read = () => SettingsReader.Read(new Hashtable { ["APPLIANCE_SMS_URL"] = url, ["APPLIANCE_SMS_KEY_FILE"] = file });
+        if (good)
+        {
+            read().Sms!.Url.ShouldBe(new Uri(url));
+        }
+        else
+        {
+            Should.Throw<SettingsException>(read).Message.ShouldContain("APPLIANCE_SMS_KEY_FILE");
+        }
+        File.Delete(file);
+    }
 
     [Fact, Trait("Requirement", "A9")]
     public void How_long_sessions_last_and_what_a_password_needs_is_the_operators_word()

@@ -15,7 +15,7 @@ public enum KeyChange
     /// <summary>The name is not one; <see cref="KeyName.Rule"/>.</summary>
     BadName,
 
-    /// <summary>It is the person's last one: without it nobody could sign in.</summary>
+    /// <summary>It is the person's last factor: without it nobody could sign in.</summary>
     LastFactor,
 }
 
@@ -62,14 +62,13 @@ public sealed class KeyRing(Database database)
     public static async Task<KeyChange> RemoveAsync(
         TeamSession session, UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
     {
-        // Two removals at once must not take the last two keys: they come one after the other.
-        await session.SqlAsync<Guid>($"""select id as "Value" from users where id = {user.Value} for update""", cancellationToken);
+        await Factors.LockAsync(session, user, cancellationToken);
         var keys = await session.Query<SecurityKey>().Where(k => k.UserId == user).ToListAsync(cancellationToken);
         if (keys.Find(k => k.Reference == reference) is not { } key)
         {
             return KeyChange.Unknown;
         }
-        if (keys.Count == 1)
+        if (keys.Count == 1 && !(await Factors.ReadAsync(session, user, cancellationToken)).App)
         {
             return KeyChange.LastFactor;
         }

@@ -28,7 +28,7 @@ public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, Database dat
             case KeyChange.Unknown:
                 return NotFound();
             case KeyChange.LastFactor:
-                Error = "This is your only key. Without it you could not sign in. Add another one first.";
+                Error = "This is your only key. Without it you could not sign in. Add another one, or an app, first.";
                 return await OnGetAsync(reference, cancellationToken);
             default:
                 await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);

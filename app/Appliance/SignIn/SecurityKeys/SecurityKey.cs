@@ -57,6 +57,11 @@ public sealed class SecurityKey
     };
 }
 
+/// <summary>What the security page's section of keys shows.</summary>
+/// <param name="Keys">The person's, the oldest first.</param>
+/// <param name="Removable">One of them may go: another factor stays.</param>
+public sealed record SecurityKeySection(IReadOnlyList<SecurityKey> Keys, bool Removable);
+
 internal sealed class SecurityKeyConfiguration : IEntityTypeConfiguration<SecurityKey>
 {
     public void Configure(EntityTypeBuilder<SecurityKey> builder)

@@ -3,6 +3,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.Sms;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -71,6 +72,7 @@ internal sealed class SecurityKeyCeremonies(
                 : await RefuseAsync(user, CeremonyPurpose.Registration, e.Message, NotAccepted, http, ct);
         }
         var key = Key(user, passkey, cleanName);
+        await Factors.LockAsync(session, user.Id, ct);
         // Of two transactions that add the same credential, the second waits here and then finds it taken.
         var added = await session.ExecuteAsync(
             $"""
@@ -87,6 +89,7 @@ internal sealed class SecurityKeyCeremonies(
             return await RefuseAsync(user, CeremonyPurpose.Registration, Taken, InUse, http, ct);
         }
         session.RecordForAppliance(KeyEvents.Added(key), http.Origin());
+        await Phones.RemoveAsync(session, user.Id, http, ct);
         return new KeyResult(true);
     }
 
@@ -125,9 +128,6 @@ internal sealed class SecurityKeyCeremonies(
         // Everything else was right: whoever answered holds the credential's private key.
         return await CountAsync(user, credential, http, ct);
     }
-
-    public Task<bool> HasKeyAsync(UserId user, TeamSession session, CancellationToken ct) =>
-        session.Query<SecurityKey>().AnyAsync(k => k.UserId == user, ct);
 
     private CeremonyUsers Users(User user, TeamSession session) => new(user, session, store, identity, services);
 

@@ -1,5 +1,7 @@
 using Appliance.Data;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.Sms;
+using Appliance.SignIn.Totp;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -82,8 +84,10 @@ public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : 
 
 [Authorize(Policy = Access.SettingUp)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys) : SignInPageModel
+public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys, Phones phones) : SignInPageModel
 {
+    public bool PhonesOffered => phones.AreOffered;
+
     public KeyPrompt Prompt { get; private set; } = null!;
 
     public NewCodes? Codes { get; private set; }
@@ -114,6 +118,40 @@ public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys) : 
             return await OnGetAsync(ct);
         }
         Codes = new NewCodes(codes, User.Identity!.Name!, "/");
+        return Page();
+    }
+}
+
+/// <summary>The first factor of somebody who chooses an app.</summary>
+[Authorize(Policy = Access.SettingUp)]
+[EnableRateLimiting(RateLimits.SignIn)]
+public sealed class SetUpAppPage(SetUpFlow flow, AppOffers offers) : SignInPageModel
+{
+    public AppOffer Offer { get; private set; } = null!;
+
+    public NewCodes? Codes { get; private set; }
+
+    public Task<IActionResult> OnGetAsync(CancellationToken ct) => ShowAsync(null, ct);
+
+    public async Task<IActionResult> OnPostAsync(string? offer, string? code, CancellationToken ct)
+    {
+        var (result, codes) = await flow.FinishWithAppAsync(offer, code, HttpContext, ct);
+        if (!result.Succeeded)
+        {
+            Again(result);
+            return await ShowAsync(offer, ct);
+        }
+        Codes = new NewCodes(codes, User.Identity!.Name!, "/");
+        return Page();
+    }
+
+    private async Task<IActionResult> ShowAsync(string? offer, CancellationToken ct)
+    {
+        if (await flow.DraftAsync(HttpContext, ct) is not { } user)
+        {
+            return Redirect("/set-up");
+        }
+        Offer = offers.Make(user, offer, Problem, HttpContext);
         return Page();
     }
 }
