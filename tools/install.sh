@@ -27,8 +27,20 @@ install_missing() {
     echo "create_main_cluster = false" > /etc/postgresql-common/createcluster.conf
   fi
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null || {
+  # Debian starts the servers that it installs. None of them was asked for (SimpleSAMLphp brings Apache): they are not started now, and that one not
+  # at the next boot either.
+  local apache=there
+  [ -e /usr/sbin/apache2 ] || apache=new
+  (
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+      trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+      printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+      chmod 755 /usr/sbin/policy-rc.d
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold "${missing[@]}" >/dev/null
+  ) || {
     echo "apt-get could not install them; its messages are above." >&2
     exit 1
   }
+  if [ "$apache" = new ] && [ -e /usr/sbin/apache2 ]; then update-rc.d apache2 disable >/dev/null; fi
 }

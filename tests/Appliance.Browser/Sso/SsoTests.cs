@@ -14,7 +14,7 @@ namespace Appliance.Browser.Sso;
 [Trait("Requirement", "A12")]
 public sealed class SsoTests(Chromium chromium)
 {
-    [Fact]
+    [SimpleSamlFact]
     public async Task With_SimpleSAMLphp_signed_requests_and_encrypted_assertions()
     {
         await using var idp = await SimpleSaml.StartAsync();
