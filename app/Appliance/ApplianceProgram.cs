@@ -2,6 +2,7 @@ using Appliance.Data;
 using Appliance.Files;
 using Appliance.Files.Api;
 using Appliance.Ledger;
+using Appliance.Mail;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sso;
@@ -41,6 +42,7 @@ public static class ApplianceProgram
         builder.Services.AddVault(settings);
         builder.Services.AddWeb(settings);
         builder.Services.AddLedger(settings);
+        builder.Services.AddMail();
         builder.Services.AddSignIn(settings.SignIn);
         builder.Services.AddSecurityKeys();
         builder.Services.AddSso();

@@ -1,6 +1,7 @@
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
+using Appliance.SignIn.Alerts;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
@@ -30,13 +31,18 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
 
     public DateTimeOffset? PasswordChangedAt { get; private set; }
 
+    public string? Address { get; private set; }
+
+    public bool AddressIsConfirmed { get; private set; }
+
     public async Task OnGetAsync(CancellationToken ct)
     {
         var id = User.Id();
         await using (var session = await database.ForApplianceAsync(ct))
         {
             CodesLeft = await codes.CountAsync(session, id, ct);
-            PasswordChangedAt = await session.Query<User>().Where(u => u.Id == id).Select(u => u.PasswordChangedAt).SingleAsync(ct);
+            var user = await session.Query<User>().AsNoTracking().SingleAsync(u => u.Id == id, ct);
+            (PasswordChangedAt, Address, AddressIsConfirmed) = (user.PasswordChangedAt, user.Email, user.EmailConfirmedAt is not null);
         }
         var (all, app) = (await keys.ListAsync(id, ct), await apps.FindAsync(id, ct));
         Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null);
@@ -102,6 +108,7 @@ public sealed class PasswordPage(
         await sessions.RenewIdentifierAsync(session, HttpContext, ct);
         // Who knows the password but has not come further yet starts again.
         await session.ExecuteAsync($"delete from sign_ins where user_id = {user.Id.Value}", ct);
+        services.GetRequiredService<AccountAlerts>().Tell(session, user.Id, Happening.PasswordChanged, HttpContext);
         session.RecordForAppliance(new LedgerEvent("password.changed", user.Id.ToString()), HttpContext.Origin());
         await accounts.CommitAsync(ct);
     }
@@ -109,7 +116,7 @@ public sealed class PasswordPage(
 
 /// <summary>Ten new recovery codes, which void the old ones and are shown once.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes recoveryCodes, Notices notices, SignIn.Sessions sessions) : PageModel
+public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes recoveryCodes, Notices notices, AccountAlerts alerts, SignIn.Sessions sessions) : PageModel
 {
     public NewCodes? Codes { get; private set; }
 
@@ -125,6 +132,7 @@ public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes rec
         await recoveryCodes.ReplaceAsync(session, User.Id(), codes, ct);
         await notices.DismissAsync(session, User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
         notices.Add(session, User.Id(), Notice.RecoveryCodesUnconfirmed, HttpContext);
+        alerts.Tell(session, User.Id(), Happening.RecoveryCodesMade, HttpContext);
         session.RecordForAppliance(new LedgerEvent("recovery-codes.made", User.Id().ToString()), HttpContext.Origin());
         await sessions.RenewIdentifierAsync(session, HttpContext, ct);
         await accounts.CommitAsync(ct);
@@ -162,10 +170,17 @@ public sealed class SessionsPage(AccountSession accounts, SignIn.Sessions sessio
 
 /// <summary>The appliance's owner lets a person in: a link that works once, for a day. It makes an ordinary account, in no team.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class PeoplePage(SetUpLinks links, Settings settings) : PageModel
+public sealed class PeoplePage(SetUpLinks links, AccountSession accounts, Settings settings) : PageModel
 {
     /// <summary>Shown once, on the page that made it.</summary>
     public string? Link { get; private set; }
+
+    /// <summary>Where a link was mailed to.</summary>
+    public string? MailedTo { get; private set; }
+
+    public string? Problem { get; private set; }
+
+    public bool CanMail => settings.Mail is not null;
 
     /// <summary>Links that still work.</summary>
     public IReadOnlyList<OpenLink> Open { get; private set; } = [];
@@ -186,6 +201,20 @@ public sealed class PeoplePage(SetUpLinks links, Settings settings) : PageModel
     {
         Response.Headers.CacheControl = "no-cache, no-store";
         Link = new Uri(settings.Origin, "/set-up/" + await links.ForPersonAsync(HttpContext, ct)).ToString();
+        Open = await links.OpenAsync(ct);
+    }
+
+    /// <summary>Mails the link. Whether somebody here has that address already shows nowhere.</summary>
+    public async Task OnPostMailAsync(string? address, CancellationToken ct)
+    {
+        var text = address?.Trim();
+        Problem = CanMail ? NameKey.EmailProblem(text) : "This appliance sends no mail.";
+        if (Problem is null)
+        {
+            links.Mail(await accounts.OpenAsync(ct), text!, HttpContext);
+            await accounts.CommitAsync(ct);
+            MailedTo = text;
+        }
         Open = await links.OpenAsync(ct);
     }
 

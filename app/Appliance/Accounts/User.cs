@@ -18,6 +18,12 @@ public sealed class User
 
     public string? EmailKey { get; set; }
 
+    /// <summary>When the person showed that mail to <see cref="Email"/> reaches them; null: they did not, and nothing is sent there but the question.</summary>
+    public DateTimeOffset? EmailConfirmedAt { get; set; }
+
+    /// <summary>What every mail to the person carries, sealed for them alone.</summary>
+    public byte[]? SealedPhrase { get; set; }
+
     /// <summary>Argon2id in PHC string form, parameters included.</summary>
     public string? PasswordHash { get; set; }
 

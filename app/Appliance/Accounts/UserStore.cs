@@ -89,10 +89,10 @@ internal sealed partial class UserStore(AccountSession accounts, RecoveryCodes c
         return Task.CompletedTask;
     }
 
-    /// <summary>No mail leaves this version, so no address is confirmed, and none is trusted with anything.</summary>
-    public Task<bool> GetEmailConfirmedAsync(User user, CancellationToken cancellationToken) => Task.FromResult(false);
+    public Task<bool> GetEmailConfirmedAsync(User user, CancellationToken cancellationToken) => Task.FromResult(user.EmailConfirmedAt is not null);
 
-    public Task SetEmailConfirmedAsync(User user, bool confirmed, CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task SetEmailConfirmedAsync(User user, bool confirmed, CancellationToken cancellationToken) =>
+        throw new NotSupportedException("An address is confirmed by the link that was sent to it.");
 
     public Task<string?> GetSecurityStampAsync(User user, CancellationToken cancellationToken) => Task.FromResult<string?>(user.SecurityStamp);
 

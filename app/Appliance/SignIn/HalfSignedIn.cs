@@ -30,6 +30,9 @@ public sealed class PendingSignIn
 
     public DateTimeOffset? SessionEndsAt { get; init; }
 
+    /// <summary>The mailed link with the new password that becomes the person's with the second factor; null: they gave their password.</summary>
+    public Guid? NewPassword { get; init; }
+
     internal SessionLimit? Limit => OnlyTeam is { } team ? new SessionLimit(team, OnlyTeamReference!, SessionEndsAt) : null;
 }
 

@@ -1,5 +1,6 @@
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Alerts;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
 
@@ -47,9 +48,9 @@ internal sealed class NoticeConfiguration : IEntityTypeConfiguration<Notice>
     }
 }
 
-public sealed class Notices(Database database, TimeProvider clock)
+public sealed class Notices(Database database, AccountAlerts alerts, TimeProvider clock)
 {
-    /// <summary>Tells the person at their next page. In the caller's transaction.</summary>
+    /// <summary>Tells the person at their next page, and by mail where somebody else may be at it. In the caller's transaction.</summary>
     public void Add(TeamSession session, UserId user, string kind, HttpContext http)
     {
         var now = clock.GetUtcNow();
@@ -63,7 +64,19 @@ public sealed class Notices(Database database, TimeProvider clock)
             Address = http.Address(),
             Agent = http.Agent(),
         });
+        if (Mailed(kind) is { } happening)
+        {
+            alerts.Tell(session, user, happening, http);
+        }
     }
+
+    private static Happening? Mailed(string kind) => kind switch
+    {
+        Notice.RecoveryCodeUsed => Happening.RecoveryCodeUsed,
+        Notice.SecurityKeyMayBeCopied => Happening.KeyMayBeCopied,
+        Notice.CodesGuessed => Happening.CodesGuessed,
+        _ => null,
+    };
 
     /// <summary>What the person has not dismissed yet, the newest first.</summary>
     public async Task<IReadOnlyList<Notice>> OpenAsync(UserId user, CancellationToken cancellationToken)

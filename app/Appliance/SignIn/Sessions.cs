@@ -2,6 +2,7 @@ using System.Security.Claims;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Alerts;
 using Appliance.SignIn.Tokens;
 using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
@@ -12,7 +13,7 @@ namespace Appliance.SignIn;
 /// The sessions of people, kept in the database and so revocable at once. Methods that take a <see cref="TeamSession"/> work in
 /// the caller's transaction, with their ledger entry; the caller commits.
 /// </summary>
-public sealed class Sessions(Database database, TimeProvider clock, SignInSettings settings)
+public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvider clock, SignInSettings settings)
 {
     /// <summary>
     /// Said by a page's script where nobody asked: the request is no sign that the person is there, and the session locks as if it had not come. It takes
@@ -59,6 +60,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         };
         session.Add(row);
         await session.SaveAsync(cancellationToken);
+        await alerts.SignedInAsync(session, user.Id, http, cancellationToken);
         SessionCookie.Write(http, token);
         // What this response shows from here on is shown to the person who has just signed in.
         http.User = Principal(row.Id, user.Id, user.Username, user.Owner, locked: false, renew: false, steppedUp, limit);
@@ -140,6 +142,8 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         await session.ExecuteAsync($"delete from sign_ins where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sms_codes where sent_at <= {now.AddHours(-1)}", cancellationToken);
         await session.ExecuteAsync($"delete from set_up_links where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from mail_links where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from known_origins where last_at <= {now - KnownOrigins.Kept}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_in_delays where last_at <= {now.AddDays(-1)} and blocked_until <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_in_places where last_at <= {now.AddDays(-90)}", cancellationToken);
         await session.CommitAsync(cancellationToken);

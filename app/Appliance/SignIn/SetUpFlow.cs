@@ -1,6 +1,8 @@
 using Appliance.Accounts;
+using Appliance.Accounts.Address;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.Mail;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
@@ -26,6 +28,8 @@ public sealed class SetUpFlow
     private readonly ISecurityKeyCeremonies _keys;
     private readonly AuthenticatorApps _apps;
     private readonly Phones _phones;
+    private readonly Addresses _addresses;
+    private readonly MailQueue _mails;
     private readonly TimeProvider _clock;
 
     internal SetUpFlow(IServiceProvider services)
@@ -41,6 +45,8 @@ public sealed class SetUpFlow
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
         _apps = services.GetRequiredService<AuthenticatorApps>();
         _phones = services.GetRequiredService<Phones>();
+        _addresses = services.GetRequiredService<Addresses>();
+        _mails = services.GetRequiredService<MailQueue>();
         _clock = services.GetRequiredService<TimeProvider>();
     }
 
@@ -61,6 +67,11 @@ public sealed class SetUpFlow
         if (NameKey.UsernameProblem(name) is { } nameProblem)
         {
             problems["Username"] = nameProblem;
+        }
+        if (await LinkAsync(http, ct) is { BoundEmail: { } bound })
+        {
+            // The mailed link is for this address; what the form says beside it does not count.
+            mail = bound;
         }
         if (mail is not null && NameKey.EmailProblem(mail) is { } mailProblem)
         {
@@ -150,9 +161,25 @@ public sealed class SetUpFlow
         await _sessions.StartAsync(session, user, http, ct);
         session.RecordForAppliance(
             new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }), origin);
+        await WelcomeAsync(session, user, ct);
         await session.ExecuteAsync($"update set_up_links set username = null, username_key = null, email = null, email_key = null, password_hash = null where id = {link.Id}", ct);
         await _accounts.CommitAsync(ct);
         SessionCookie.Delete(http, SetUpHandler.Cookie);
         return (SignInResult.Done, codes);
+    }
+
+    private async Task WelcomeAsync(TeamSession session, User user, CancellationToken ct)
+    {
+        if (user.EmailConfirmedAt is not null)
+        {
+            _mails.ToPerson(session, user.Id, new MailContent(
+                "welcome",
+                "Welcome",
+                ["Your account was made, with your second factor. Keep the recovery codes where you find them without your key or phone.", "Below is your phrase. You can choose another one on “Messages we sent you”."]));
+        }
+        else if (user.Email is not null)
+        {
+            await _addresses.AskAsync(session, user, user.Email, welcome: true, ct);
+        }
     }
 }

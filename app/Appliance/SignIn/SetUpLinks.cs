@@ -3,6 +3,8 @@ using System.Text.Encodings.Web;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.Mail;
+using Appliance.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -44,14 +46,18 @@ public sealed class SetUpLink
 
     public string? PasswordHash { get; set; }
 
+    /// <summary>The address that the link was mailed to. The account gets it, confirmed, and no other; null: it was handed over in another way.</summary>
+    public string? BoundEmail { get; init; }
+
     /// <summary>The account as it will be; null: not entered yet.</summary>
     internal User? ToUser(DateTimeOffset now) => Username is null || UsernameKey is null || PasswordHash is null ? null : new User
     {
         Id = UserId,
         Username = Username,
         UsernameKey = UsernameKey,
-        Email = Email,
-        EmailKey = EmailKey,
+        Email = BoundEmail ?? Email,
+        EmailKey = BoundEmail is null ? EmailKey : NameKey.Of(BoundEmail),
+        EmailConfirmedAt = BoundEmail is null ? null : now,
         PasswordHash = PasswordHash,
         PasswordChangedAt = now,
         SecurityStamp = Data.Reference.New(),
@@ -74,7 +80,7 @@ internal sealed class SetUpLinkConfiguration : IEntityTypeConfiguration<SetUpLin
 /// <summary>A link that still works, as the list of whoever may make links shows it.</summary>
 public sealed record OpenLink(string Reference, string MadeBy, DateTimeOffset CreatedAt, DateTimeOffset ExpiresAt);
 
-public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSettings settings)
+public sealed class SetUpLinks(Database database, MailQueue mails, Settings settings, TimeProvider clock, SignInSettings signIn)
 {
     /// <summary>At the start: a link for the first owner where there is nobody yet. Links of earlier starts stop working. Null: there is somebody.</summary>
     public async Task<string?> ForFirstOwnerAsync(CancellationToken ct)
@@ -99,6 +105,26 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
         await session.CommitAsync(ct);
         return token;
     }
+
+    /// <summary>Mails a link to an address, to which the account is then bound. In the caller's transaction.</summary>
+    public void Mail(TeamSession session, string address, HttpContext http)
+    {
+        var (link, token) = Add(session, owner: false, http.User.Id(), address);
+        mails.ToAddress(session, address, null, new MailContent(
+            "set-up-link",
+            $"An account for you at {settings.Origin.IdnHost}",
+            [
+                $"{http.User.Identity!.Name} lets you in. Choose your name and password, and have a security key or an authenticator app at hand.",
+                "The link works once, for 24 hours, and for this address alone. If you know nothing of it, there is nothing to do.",
+            ],
+            new Uri(settings.Origin, "/set-up/" + token),
+            "Make your account")
+        { Lifetime = signIn.SetUpLink });
+        session.RecordForAppliance(new LedgerEvent("set-up-link.mailed", link.Reference), http.Origin());
+    }
+
+    /// <summary>A link for whoever holds an invitation and has no account. In the caller's transaction; its token is told once.</summary>
+    internal string ForInvited(TeamSession session, UserId invitedBy, string address) => Add(session, owner: false, invitedBy, address).Token;
 
     /// <summary>The links for further persons that still work, the newest first, and who made each.</summary>
     public async Task<IReadOnlyList<OpenLink>> OpenAsync(CancellationToken ct)
@@ -143,7 +169,7 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
             $"update set_up_links set used_at = {now} where id = {link.Id} and used_at is null and expires_at > {now}", ct) == 1;
     }
 
-    private (SetUpLink Link, string Token) Add(TeamSession session, bool owner, UserId? madeBy)
+    private (SetUpLink Link, string Token) Add(TeamSession session, bool owner, UserId? madeBy, string? boundEmail = null)
     {
         var now = clock.GetUtcNow();
         var token = Token.New();
@@ -155,8 +181,9 @@ public sealed class SetUpLinks(Database database, TimeProvider clock, SignInSett
             Owner = owner,
             MadeBy = madeBy,
             CreatedAt = now,
-            ExpiresAt = now + settings.SetUpLink,
+            ExpiresAt = now + signIn.SetUpLink,
             UserId = UserId.New(),
+            BoundEmail = boundEmail,
         };
         session.Add(link);
         return (link, token);

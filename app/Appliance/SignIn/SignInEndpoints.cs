@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
 using Appliance.Accounts;
+using Appliance.SignIn.ForgottenPassword;
 using Appliance.Web;
 using Microsoft.AspNetCore.Identity;
 
@@ -87,7 +88,7 @@ public static class SignInEndpoints
         var form = await http.Request.ReadFormAsync(ct);
         var password = form["password"].ToString();
         var id = http.User.IdOrNull();
-        if (!limit.Allows(id?.ToString() ?? http.User.FindFirst(SetUpHandler.LinkClaim)!.Value))
+        if (!limit.Allows(id?.ToString() ?? http.User.FindFirst(c => c.Type is SetUpHandler.LinkClaim or NewPasswordHandler.UserClaim)!.Value))
         {
             http.Response.Headers.RetryAfter = 1.ToString(CultureInfo.InvariantCulture);
             return Results.StatusCode(StatusCodes.Status429TooManyRequests);

@@ -1,6 +1,8 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Alerts;
+using Appliance.SignIn.ForgottenPassword;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
@@ -38,6 +40,7 @@ public sealed class SignInFlow
     private readonly Delays _delays;
     private readonly Sessions _sessions;
     private readonly Notices _notices;
+    private readonly AccountAlerts _alerts;
     private readonly RecoveryCodes _codes;
     private readonly ISecurityKeyCeremonies _keys;
     private readonly AuthenticatorApps _apps;
@@ -54,6 +57,7 @@ public sealed class SignInFlow
         _delays = services.GetRequiredService<Delays>();
         _sessions = services.GetRequiredService<Sessions>();
         _notices = services.GetRequiredService<Notices>();
+        _alerts = services.GetRequiredService<AccountAlerts>();
         _codes = services.GetRequiredService<RecoveryCodes>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
         _apps = services.GetRequiredService<AuthenticatorApps>();
@@ -204,6 +208,11 @@ public sealed class SignInFlow
                 if (await session.ExecuteAsync($"delete from sign_ins where id = {signIn} and expires_at > {now}", ct) != 1 || pending is null)
                 {
                     return TooLate;
+                }
+                if (pending.NewPassword is { } link
+                    && await NewPasswordFlow.FinishAsync(session, link, user.Id, _sessions, _alerts, now, http, ct) is { } problem)
+                {
+                    return problem;
                 }
                 await _delays.ForgiveAsync(session, _delays.For(user.UsernameKey, http), user.Id, ct);
                 await _sessions.StartAsync(session, user, http, pending.Limit, steppedUp: true, ct);

@@ -1,4 +1,7 @@
 using Appliance.Accounts;
+using Appliance.Accounts.Address;
+using Appliance.SignIn.Alerts;
+using Appliance.SignIn.ForgottenPassword;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Tokens;
 using Appliance.SignIn.Totp;
@@ -18,6 +21,7 @@ public static class SignInServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(settings ?? new SignInSettings());
         services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
+        services.AddSingleton<MailLinks>().AddSingleton<KnownOrigins>().AddSingleton<AccountAlerts>().AddSingleton<Addresses>().AddSingleton<NewPasswords>();
         services.AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
@@ -25,6 +29,8 @@ public static class SignInServices
         services.AddScoped(provider => new SignInFlow(provider));
         services.AddScoped(provider => new UnlockFlow(provider));
         services.AddScoped(provider => new SetUpFlow(provider));
+        services.AddScoped(provider => new NewPasswordFlow(provider));
+        services.AddHostedService<NewPasswordMailer>();
         services.AddSingleton<PasswordCheckLimit>();
         services.TryAddSingleton(new Announcements(Console.Out));
         services.AddHostedService<SetUpAtStart>();
@@ -58,7 +64,8 @@ public static class SignInServices
             .AddApiSignIn()
             .AddScheme<AuthenticationSchemeOptions, SessionAuthenticationHandler>(SessionAuthenticationHandler.Scheme, null)
             .AddScheme<AuthenticationSchemeOptions, HalfSignedInHandler>(HalfSignedInHandler.Scheme, null)
-            .AddScheme<AuthenticationSchemeOptions, SetUpHandler>(SetUpHandler.Scheme, null);
+            .AddScheme<AuthenticationSchemeOptions, SetUpHandler>(SetUpHandler.Scheme, null)
+            .AddScheme<AuthenticationSchemeOptions, NewPasswordHandler>(NewPasswordHandler.Scheme, null);
         services.AddAuthorizationBuilder()
             .AddApiPolicies()
             .AddPolicy(Access.SignedIn, p => InState(p, SignedInPerson.Open))
@@ -68,9 +75,10 @@ public static class SignInServices
             .AddPolicy(Access.Locked, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme).RequireAuthenticatedUser())
             .AddPolicy(Access.HalfSignedIn, p => p.AddAuthenticationSchemes(HalfSignedInHandler.Scheme).RequireAuthenticatedUser())
             .AddPolicy(Access.SettingUp, p => p.AddAuthenticationSchemes(SetUpHandler.Scheme).RequireAuthenticatedUser())
-            .AddPolicy(Access.ChoosingPassword, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme, SetUpHandler.Scheme)
+            .AddPolicy(Access.NewPassword, p => p.AddAuthenticationSchemes(NewPasswordHandler.Scheme).RequireAuthenticatedUser())
+            .AddPolicy(Access.ChoosingPassword, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme, SetUpHandler.Scheme, NewPasswordHandler.Scheme)
                 .RequireAuthenticatedUser()
-                .RequireAssertion(c => c.User.HasClaim(claim => claim.Type == SetUpHandler.LinkClaim)
+                .RequireAssertion(c => c.User.HasClaim(claim => claim.Type is SetUpHandler.LinkClaim or NewPasswordHandler.UserClaim)
                     || (c.User.IdOrNull() is not null && !c.User.IsLocked() && c.User.OnlyTeamReference() is null)));
     }
 

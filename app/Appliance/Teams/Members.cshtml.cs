@@ -1,4 +1,5 @@
 using Appliance.SignIn;
+using Appliance.Teams.Invitations;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -7,11 +8,15 @@ namespace Appliance.Teams;
 
 /// <summary>Who is in the team, who is offered a place in it, and changing both.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(access)
+public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations) : TeamPage(access)
 {
     public IReadOnlyList<Member> Everyone { get; private set; } = [];
 
     public IReadOnlyList<OfferedPlace> Offered { get; private set; } = [];
+
+    public IReadOnlyList<OpenInvitation> Invited { get; private set; } = [];
+
+    public bool CanMail => invitations.AreOffered;
 
     public bool IsOwner { get; private set; }
 
@@ -26,6 +31,12 @@ public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(
     [BindProperty]
     public string? Username { get; set; }
 
+    [BindProperty]
+    public string? Email { get; set; }
+
+    [BindProperty]
+    public string? Reference { get; set; }
+
     public string? Problem { get; private set; }
 
     public async Task<IActionResult> OnGetAsync()
@@ -39,6 +50,12 @@ public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(
 
     public Task<IActionResult> OnPostWithdrawAsync() =>
         ChangeAsync(visit => members.WithdrawAsync(visit, Username, HttpContext.Origin(), HttpContext.RequestAborted));
+
+    public Task<IActionResult> OnPostInviteAsync() =>
+        ChangeAsync(visit => invitations.InviteAsync(visit, Email, HttpContext, HttpContext.RequestAborted));
+
+    public Task<IActionResult> OnPostUninviteAsync() =>
+        ChangeAsync(visit => invitations.WithdrawAsync(visit, Reference, HttpContext.Origin(), HttpContext.RequestAborted));
 
     public Task<IActionResult> OnPostRemoveAsync() =>
         ChangeAsync(visit => members.RemoveAsync(visit, Username, HttpContext.Origin(), HttpContext.RequestAborted));
@@ -76,6 +93,7 @@ public sealed class MembersModel(TeamAccess access, Members members) : TeamPage(
         IsOwner = visit.IsOwner;
         Me = visit.Person.Value;
         MayLink = MayManageSignOn && await members.MayLinkAsync(visit, HttpContext.RequestAborted);
+        Invited = IsOwner ? await invitations.ListAsync(visit, HttpContext.RequestAborted) : [];
         Offered = IsOwner ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];
         return Page();
     }

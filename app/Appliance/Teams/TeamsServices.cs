@@ -12,6 +12,7 @@ public static class TeamsServices
         services.AddSingleton<TeamDirectory>();
         services.AddSingleton<Members>();
         services.AddSingleton<Offers>();
+        services.AddSingleton<Invitations.TeamInvitations>();
         return services;
     }
 

@@ -27,7 +27,10 @@ public static class Access
     /// <summary>Holds a set-up link that works.</summary>
     public const string SettingUp = "setting-up";
 
-    /// <summary>Chooses a password: signed in, or setting up.</summary>
+    /// <summary>Holds a mailed link for a new password that works.</summary>
+    public const string NewPassword = "new-password";
+
+    /// <summary>Chooses a password: signed in, setting up, or with a mailed link.</summary>
     public const string ChoosingPassword = "choosing-password";
 
     /// <summary>The API, reading: signed in as with <see cref="SignedIn"/>, or by a token. The only policies that a token satisfies are this one and <see cref="ApiWrite"/>.</summary>

@@ -1,5 +1,6 @@
 using System.Net;
 using Appliance.Data;
+using Appliance.Mail;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
@@ -27,6 +28,12 @@ public sealed record Settings
 
     /// <summary>Who sends text messages; null: nobody, and none are offered. <c>APPLIANCE_SMS_URL</c>, <c>APPLIANCE_SMS_KEY_FILE</c>, <c>APPLIANCE_SMS_CA_FILE</c>.</summary>
     public SmsSettings? Sms { get; init; }
+
+    /// <summary>
+    /// Who sends mail; null: nobody. <c>APPLIANCE_SMTP_HOST</c>, <c>APPLIANCE_SMTP_PORT</c>, <c>APPLIANCE_SMTP_TLS</c>, <c>APPLIANCE_SMTP_CA_FILE</c>,
+    /// <c>APPLIANCE_SMTP_USER</c>, <c>APPLIANCE_SMTP_PASSWORD_FILE</c>, <c>APPLIANCE_MAIL_FROM</c>.
+    /// </summary>
+    public MailSettings? Mail { get; init; }
 
     /// <summary>Where the service listens. <c>APPLIANCE_LISTEN</c>, an address and a port.</summary>
     public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 8443);

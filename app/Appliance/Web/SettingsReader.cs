@@ -1,11 +1,14 @@
 using System.Collections;
 using System.Globalization;
 using System.Net;
+using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.Mail;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
 using Appliance.SignIn.Sms;
+using MimeKit;
 
 namespace Appliance.Web;
 
@@ -51,6 +54,7 @@ internal sealed class SettingsReader
             Attestation = Attestation(),
             SignIn = SignIn(defaults.SignIn),
             Sms = Sms(),
+            Mail = Mail(),
             Listen = EndPoint("LISTEN", defaults.Listen),
             MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
             CertificateFile = File("TLS_CERTIFICATE"),
@@ -208,6 +212,47 @@ internal sealed class SettingsReader
         var sms = new SmsSettings(address, Path.GetFullPath(key), authority is null ? null : Path.GetFullPath(authority));
         _problems.AddRange(sms.Problems().Select(problem => $"APPLIANCE_SMS_KEY_FILE, APPLIANCE_SMS_CA_FILE: {problem}"));
         return sms;
+    }
+
+    /// <summary>Null: no server, so no mail.</summary>
+    private MailSettings? Mail()
+    {
+        var (host, from, user, password, authority) = (Text("SMTP_HOST"), Text("MAIL_FROM"), Text("SMTP_USER"), Text("SMTP_PASSWORD_FILE"), Text("SMTP_CA_FILE"));
+        var (port, tls) = (Number("SMTP_PORT", 465, 1, 65535), Text("SMTP_TLS"));
+        if (host is null || from is null)
+        {
+            if ((host ?? from ?? user ?? password ?? authority ?? tls ?? Text("SMTP_PORT")) is not null)
+            {
+                _problems.Add("APPLIANCE_SMTP_HOST and APPLIANCE_MAIL_FROM go together, and the other APPLIANCE_SMTP_ settings with them alone: set both, or none of them.");
+            }
+            return null;
+        }
+        if (host.Length > 255 || Uri.CheckHostName(host) == UriHostNameType.Unknown)
+        {
+            _problems.Add($"APPLIANCE_SMTP_HOST is '{host}'; it must be the mail server's name, such as mail.example.org.");
+        }
+        if (!MailboxAddress.TryParse(from, out var sender) || NameKey.EmailProblem(sender.Address) is not null)
+        {
+            _problems.Add($"APPLIANCE_MAIL_FROM is '{from}'; it must be an address, such as files@example.org or \"Files\" <files@example.org>.");
+            return null;
+        }
+        if (tls is not (null or "implicit" or "starttls"))
+        {
+            _problems.Add($"APPLIANCE_SMTP_TLS is '{tls}'; it can be implicit (the default, except on port 587) or starttls. Mail is never sent in clear.");
+        }
+        if (user is null != password is null)
+        {
+            _problems.Add("APPLIANCE_SMTP_USER and APPLIANCE_SMTP_PASSWORD_FILE go together: set both, or neither.");
+            return null;
+        }
+        var mail = new MailSettings(host, port, tls == "starttls" || (tls is null && port == 587) ? SmtpTls.StartTls : SmtpTls.Implicit, sender)
+        {
+            AuthorityFile = authority is null ? null : Path.GetFullPath(authority),
+            User = user,
+            PasswordFile = password is null ? null : Path.GetFullPath(password),
+        };
+        _problems.AddRange(mail.Problems().Select(problem => $"APPLIANCE_SMTP_PASSWORD_FILE, APPLIANCE_SMTP_CA_FILE: {problem}"));
+        return mail;
     }
 
     private ObjectStoreOptions Objects(string data)

@@ -1,5 +1,6 @@
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Alerts;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -10,7 +11,7 @@ namespace Appliance.SignIn.SecurityKeys;
 
 /// <summary>A further key. Who adds one has just touched another.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class AddKeyModel(ISecurityKeyCeremonies ceremonies, Sessions sessions, Database database) : PageModel
+public sealed class AddKeyModel(ISecurityKeyCeremonies ceremonies, Sessions sessions, AccountAlerts alerts, Database database) : PageModel
 {
     public KeyPrompt Prompt { get; private set; } = null!;
 
@@ -28,6 +29,7 @@ public sealed class AddKeyModel(ISecurityKeyCeremonies ceremonies, Sessions sess
         var result = await ceremonies.FinishRegistrationAsync(person, reference ?? "", credential ?? "", name ?? "", HttpContext, session, cancellationToken);
         if (result.Succeeded)
         {
+            alerts.Tell(session, person.Id, Happening.KeyAdded, HttpContext);
             await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);
             await session.CommitAsync(cancellationToken);
             return LocalRedirect("/account/security");

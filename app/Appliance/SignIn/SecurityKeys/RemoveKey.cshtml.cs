@@ -1,4 +1,5 @@
 using Appliance.Data;
+using Appliance.SignIn.Alerts;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -8,7 +9,7 @@ namespace Appliance.SignIn.SecurityKeys;
 
 /// <summary>Who removes a key has just touched one.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, Database database) : PageModel
+public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, AccountAlerts alerts, Database database) : PageModel
 {
     public string? Name { get; private set; }
 
@@ -31,6 +32,7 @@ public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, Database dat
                 Error = "This is your only key. Without it you could not sign in. Add another one, or an app, first.";
                 return await OnGetAsync(reference, cancellationToken);
             default:
+                alerts.Tell(session, User.Id(), Happening.KeyRemoved, HttpContext);
                 await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);
                 await session.CommitAsync(cancellationToken);
                 return LocalRedirect("/account/security");

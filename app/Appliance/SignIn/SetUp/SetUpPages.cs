@@ -2,6 +2,7 @@ using Appliance.Data;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
+using Appliance.Teams.Invitations;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -59,6 +60,9 @@ public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : 
 
     public bool Owner { get; private set; }
 
+    /// <summary>The address that the link was mailed to.</summary>
+    public string? BoundEmail { get; private set; }
+
     public int PasswordLength => settings.PasswordLength;
 
     public IReadOnlyDictionary<string, string> Problems { get; private set; } = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -66,7 +70,7 @@ public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : 
     public async Task OnGetAsync(CancellationToken ct)
     {
         var link = await flow.LinkAsync(HttpContext, ct);
-        (Username, Email, Owner) = (link?.Username, link?.Email, link?.Owner ?? false);
+        (Username, Email, Owner, BoundEmail) = (link?.Username, link?.Email, link?.Owner ?? false, link?.BoundEmail);
     }
 
     public async Task<IActionResult> OnPostAsync(string? username, string? email, string? password, CancellationToken ct)
@@ -76,8 +80,8 @@ public sealed class SetUpAccountPage(SetUpFlow flow, SignInSettings settings) : 
         {
             return Redirect("/set-up/key");
         }
+        await OnGetAsync(ct);
         (Username, Email) = (username, email);
-        Owner = (await flow.LinkAsync(HttpContext, ct))?.Owner ?? false;
         return Page();
     }
 }
@@ -117,7 +121,7 @@ public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys, Ph
             Again(result);
             return await OnGetAsync(ct);
         }
-        Codes = new NewCodes(codes, User.Identity!.Name!, "/");
+        Codes = new NewCodes(codes, User.Identity!.Name!, InvitationCookie.Next(HttpContext));
         return Page();
     }
 }
@@ -141,7 +145,7 @@ public sealed class SetUpAppPage(SetUpFlow flow, AppOffers offers) : SignInPageM
             Again(result);
             return await ShowAsync(offer, ct);
         }
-        Codes = new NewCodes(codes, User.Identity!.Name!, "/");
+        Codes = new NewCodes(codes, User.Identity!.Name!, InvitationCookie.Next(HttpContext));
         return Page();
     }
 

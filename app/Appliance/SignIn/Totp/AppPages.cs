@@ -1,5 +1,6 @@
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Alerts;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
@@ -87,7 +88,7 @@ public sealed class EnrolAppPage(SignInFlow flow, AppOffers offers) : SignInPage
 /// <summary>An app, or another in its place. Who adds one has just given another factor.</summary>
 [Authorize(Policy = Access.SteppedUp)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInPeople people, Sessions sessions, Database database) : PageModel
+public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInPeople people, Sessions sessions, AccountAlerts alerts, Database database) : PageModel
 {
     public AppOffer Offer { get; private set; } = null!;
 
@@ -103,6 +104,7 @@ public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInP
             var added = await apps.AddAsync(session, user, offer, code, HttpContext, ct);
             if (added.Succeeded)
             {
+                alerts.Tell(session, user.Id, Happening.AppAdded, HttpContext);
                 await sessions.RenewIdentifierAsync(session, HttpContext, ct);
                 await session.CommitAsync(ct);
                 return LocalRedirect("/account/security");
@@ -123,7 +125,7 @@ public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInP
 
 /// <summary>Who removes the app has just given a factor, and keeps a key.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class RemoveAppPage(AuthenticatorApps apps, Sessions sessions, Database database) : PageModel
+public sealed class RemoveAppPage(AuthenticatorApps apps, Sessions sessions, AccountAlerts alerts, Database database) : PageModel
 {
     public string? Problem { get; private set; }
 
@@ -140,6 +142,7 @@ public sealed class RemoveAppPage(AuthenticatorApps apps, Sessions sessions, Dat
                 Problem = "This is your only second factor. Without it you could not sign in. Add a security key first.";
                 return Page();
             default:
+                alerts.Tell(session, User.Id(), Happening.AppRemoved, HttpContext);
                 await sessions.RenewIdentifierAsync(session, HttpContext, ct);
                 await session.CommitAsync(ct);
                 return LocalRedirect("/account/security");
