@@ -13,6 +13,7 @@ create table mails (
     next_at     timestamptz not null,
     expires_at  timestamptz not null,              -- after that it would help nobody
     tries       integer not null default 0,
+    tried_at    timestamptz,
     problem     text,                              -- why the last try failed
     sent_at     timestamptz,
     failed_at   timestamptz,
@@ -21,7 +22,7 @@ create table mails (
 create index mails_waiting on mails (next_at) where sent_at is null and failed_at is null;
 create index mails_user on mails (user_id, created_at);
 create index mails_created on mails (created_at);
-grant select, insert, delete, update (user_id, sealed_head, sealed_body, next_at, tries, problem, sent_at, failed_at) on mails to appliance_app;
+grant select, insert, delete, update (user_id, sealed_head, sealed_body, next_at, tries, tried_at, problem, sent_at, failed_at) on mails to appliance_app;
 
 -- One-time links that mails carry. Looking at one changes nothing.
 create table mail_links (

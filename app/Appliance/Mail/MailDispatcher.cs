@@ -185,7 +185,7 @@ internal sealed partial class MailDispatcher : BackgroundService
     }
 
     private Task GiveUpAsync(MailItem item, string? problem, CancellationToken ct) => ChangeAsync(
-        $"update mails set failed_at = {_clock.GetUtcNow()}, sealed_body = null, problem = {problem} where id = {item.Id}", ct);
+        $"update mails set failed_at = {_clock.GetUtcNow()}, tried_at = {_clock.GetUtcNow()}, sealed_body = null, problem = {problem} where id = {item.Id}", ct);
 
     private Task ForgetAsync(MailItem item, CancellationToken ct) => ChangeAsync($"delete from mails where id = {item.Id}", ct);
 
@@ -193,7 +193,7 @@ internal sealed partial class MailDispatcher : BackgroundService
     private Task PostponeAsync(MailItem item, MailResult result, CancellationToken ct)
     {
         var wait = result.Outcome == MailOutcome.ServerAway ? Pause() : TimeSpan.FromMinutes(Math.Min(Math.Pow(2, Math.Min(item.Tries, 10)), LongestWait.TotalMinutes));
-        return ChangeAsync($"update mails set tries = tries + 1, next_at = {_clock.GetUtcNow() + wait}, problem = {result.Problem} where id = {item.Id}", ct);
+        return ChangeAsync($"update mails set tries = tries + 1, tried_at = {_clock.GetUtcNow()}, next_at = {_clock.GetUtcNow() + wait}, problem = {result.Problem} where id = {item.Id}", ct);
     }
 
     /// <summary>Once an hour, what is older than the list goes back.</summary>

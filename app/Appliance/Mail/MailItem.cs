@@ -29,6 +29,8 @@ public sealed class MailItem
 
     public int Tries { get; init; }
 
+    public DateTimeOffset? TriedAt { get; init; }
+
     public string? Problem { get; init; }
 
     public DateTimeOffset? SentAt { get; init; }

@@ -61,7 +61,7 @@ public sealed class MailQueue(Database database, BlobProtector protector, Settin
             $"""
             select count(*) filter (where sent_at is null and failed_at is null)::int as "Waiting",
                    min(created_at) filter (where sent_at is null and failed_at is null) as "Oldest",
-                   (select problem from mails where problem is not null and sent_at is null and created_at >= {since} order by next_at desc limit 1) as "Problem",
+                   (select problem from mails where problem is not null and sent_at is null and created_at >= {since} order by tried_at desc limit 1) as "Problem",
                    count(*) filter (where failed_at >= {since})::int as "GivenUp"
             from mails where created_at >= {since}
             """,

@@ -32,6 +32,10 @@ public sealed class SchemaTests : IAsyncLifetime
         ["sign_in_places"] = "MACs of accounts and addresses",
         ["recovery_codes"] = "a person's, as MACs",
         ["notices"] = "a person's",
+        ["mails"] = "to people, who can be in several teams; sealed",
+        ["mail_links"] = "of people, looked up by token before anybody is known",
+        ["recovery_requests"] = "of nobody known yet; what was typed is sealed",
+        ["known_origins"] = "MACs of people with browsers and networks",
         ["set_up_links"] = "of people who have no account yet",
         ["api_tokens"] = "a person's, looked up by token before anybody is known",
     };

@@ -26,7 +26,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     {
         using var stranger = host.Visitor();
         (await ReachableAsync(stranger, includeOpen: true)).ShouldBe(
-            ["sign-in", "set-up/{token}", "set-up/over", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
+            ["sign-in", "set-up/{token}", "set-up/over", "new-password", "new-password/{token:length(43)}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
     }
 
     [Fact, Trait("Requirement", "A3"), Trait("Requirement", "A8")]
@@ -128,12 +128,12 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
         return [.. reached];
     }
 
-    /// <summary>Pages say what they are only once they are loaded; these three say AllowAnonymous beside /sign-in.</summary>
-    private static readonly string[] Open = ["sign-in", "set-up/{token}", "set-up/over", "sso/{team}"];
+    /// <summary>Pages say what they are only once they are loaded; these say AllowAnonymous beside /sign-in.</summary>
+    private static readonly string[] Open = ["sign-in", "set-up/{token}", "set-up/over", "new-password", "new-password/{token:length(43)}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}"];
 
     private static bool IsRefused(HttpResponseMessage answer) =>
         answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden
-        || (answer.StatusCode == HttpStatusCode.Redirect && answer.Headers.Location!.ToString() is "/sign-in" or "/set-up/over");
+        || (answer.StatusCode == HttpStatusCode.Redirect && answer.Headers.Location!.ToString() is "/sign-in" or "/set-up/over" or "/new-password");
 
     private async Task<UserId> IdAsync(string usernameKey)
     {

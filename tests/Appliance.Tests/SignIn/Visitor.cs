@@ -77,17 +77,24 @@ public sealed partial class Visitor(SignInHost host) : IDisposable
         return await PostAsync(html, action ?? page, ("Credential", Answer(html)));
     }
 
-    public async Task SetUpAsync(string token, string username, string password)
+    public async Task SetUpAsync(string token, string username, string password, string email = "")
+    {
+        (await SendAsync("/set-up/" + token)).Headers.Location!.ToString().ShouldBe("/set-up");
+        await FinishSetUpAsync(username, password, email);
+    }
+
+    /// <summary>The rest, where the browser holds the link already.</summary>
+    public async Task<string> FinishSetUpAsync(string username, string password, string email = "")
     {
         Username = username;
-        (await SendAsync("/set-up/" + token)).Headers.Location!.ToString().ShouldBe("/set-up");
-        var account = await SendAsync("/set-up", null, ("Username", username), ("Password", password));
+        var account = await SendAsync("/set-up", null, ("Username", username), ("Password", password), ("Email", email));
         account.Headers.Location?.ToString().ShouldBe("/set-up/key", await account.Content.ReadAsStringAsync());
         var html = await HtmlAsync("/set-up/key");
         var done = await PostAsync(html, "/set-up/key", ("Credential", Key.Register(Options(html))), ("Name", "A key"));
         var codes = await done.Content.ReadAsStringAsync();
         Codes = [.. Code().Matches(codes).Select(m => m.Groups["value"].Value)];
         Codes.Count.ShouldBe(RecoveryCodes.Count, codes);
+        return codes;
     }
 
     public Task<HttpResponseMessage> PasswordAsync(string? username = null, string? password = null, string page = "/sign-in") =>

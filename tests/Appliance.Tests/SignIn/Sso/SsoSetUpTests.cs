@@ -26,7 +26,7 @@ public sealed class SsoSetUpTests(SignInHost host) : SsoTeams(host)
 
             // Neither a member's sign-in nor turning it on before a test came back.
             (await owner.GetAsync($"/sso/{idp.Team}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-            var early = await ChooseAsync(owner, idp, s_usual);
+            var early = await ChooseAsync(owner, idp, Usual);
             early.StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
             (await early.Content.ReadAsStringAsync()).ShouldContain("Test the connection first");
 
@@ -43,7 +43,7 @@ public sealed class SsoSetUpTests(SignInHost host) : SsoTeams(host)
             // It bound nothing.
             (await CountAsync("saml_identities where name_id = 'owner@idp.example' and team_id = (select id from teams where reference = '" + idp.Team + "')")).ShouldBe(0);
             (await owner.SendAsync(result, $"/teams/{idp.Team}/sso/result?handler=Confirm")).StatusCode.ShouldBe(HttpStatusCode.Redirect);
-            (await ChooseAsync(owner, idp, s_usual)).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+            (await ChooseAsync(owner, idp, Usual)).StatusCode.ShouldBe(HttpStatusCode.Redirect);
             using var page = await owner.GetAsync($"/sso/{idp.Team}");
             page.Headers.GetValues("Content-Security-Policy").Single().ShouldContain("form-action 'self' https://idp.example;");
             (await page.Content.ReadAsStringAsync()).ShouldContain("idp.example</strong>");
@@ -53,7 +53,7 @@ public sealed class SsoSetUpTests(SignInHost host) : SsoTeams(host)
             var other = new Provider(Host, idp.Team, "https://idp2.example/metadata");
             await TakeAsync(owner, other, other.Metadata());
             (await owner.GetAsync($"/sso/{idp.Team}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-            (await ChooseAsync(owner, idp, s_usual)).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+            (await ChooseAsync(owner, idp, Usual)).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
         }
     }
 

@@ -11,7 +11,7 @@ public abstract class SsoTeams(SignInHost host) : IClassFixture<SignInHost>
 
     protected static string Name(string stem) => $"{stem}.{Interlocked.Increment(ref s_people)}";
 
-    private static readonly (string, string)[] s_usual = [("Choice.State", "on"), ("Choice.SecondFactor", "identity-provider"), ("Choice.JustInTime", "true"), ("Choice.EmailAttribute", "mail"), ("Choice.GroupsAttribute", "groups"), ("Choice.Others", "member")];
+    protected static readonly IReadOnlyList<(string Name, string Value)> Usual = [("Choice.State", "on"), ("Choice.SecondFactor", "identity-provider"), ("Choice.JustInTime", "true"), ("Choice.EmailAttribute", "mail"), ("Choice.GroupsAttribute", "groups"), ("Choice.Others", "member")];
 
     protected async Task<(Visitor Owner, Provider Idp)> TeamAsync(string entityId = "https://idp.example/metadata")
     {
@@ -32,8 +32,8 @@ public abstract class SsoTeams(SignInHost host) : IClassFixture<SignInHost>
         return await Provider.LedToAsync(await idp.ReturnAsync(owner, response(id)));
     }
 
-    protected static Task<HttpResponseMessage> ChooseAsync(Visitor owner, Provider idp, params (string, string)[] choices) =>
-        owner.SendAsync($"/teams/{idp.Team}/sso", null, choices);
+    protected static Task<HttpResponseMessage> ChooseAsync(Visitor owner, Provider idp, params IReadOnlyList<(string, string)> choices) =>
+        owner.SendAsync($"/teams/{idp.Team}/sso", null, [.. choices]);
 
     /// <summary>Metadata taken, tested, and on.</summary>
     protected async Task<(Visitor Owner, Provider Idp)> BoundAsync(string entityId = "https://idp.example/metadata", params (string Name, string Value)[] changes)
@@ -41,7 +41,7 @@ public abstract class SsoTeams(SignInHost host) : IClassFixture<SignInHost>
         var (owner, idp) = await TeamAsync(entityId);
         await TakeAsync(owner, idp, idp.Metadata());
         await ConfirmedTestAsync(owner, idp);
-        var all = s_usual.Select(u => changes.FirstOrDefault(c => c.Name == u.Item1) is { Name: not null } changed ? changed : u).Concat(changes.Where(c => s_usual.All(u => u.Item1 != c.Name)));
+        var all = Usual.Select(u => changes.FirstOrDefault(c => c.Name == u.Name) is { Name: not null } changed ? changed : u).Concat(changes.Where(c => Usual.All(u => u.Name != c.Name)));
         var chosen = await ChooseAsync(owner, idp, [.. all]);
         chosen.StatusCode.ShouldBe(HttpStatusCode.Redirect, await chosen.Content.ReadAsStringAsync());
         return (owner, idp);

@@ -116,7 +116,7 @@ public sealed class SsoTests(SignInHost host) : SsoTeams(host)
         {
             using var visitor = Host.Visitor();
             (await Provider.LedToAsync(await idp.ReturnAsync(visitor, idp.Signed(idp.Spec(null, "fritz@idp.example"))))).ShouldContain("not started in this browser");
-            (await ChooseAsync(owner, idp, [.. s_usual, ("Choice.IdpInitiated", "true")])).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+            (await ChooseAsync(owner, idp, [.. Usual, ("Choice.IdpInitiated", "true")])).StatusCode.ShouldBe(HttpStatusCode.Redirect);
             var unasked = idp.Signed(idp.Spec(null, "fritz@idp.example"));
             (await Provider.LedToAsync(await idp.ReturnAsync(visitor, unasked))).ShouldBe($"/sso/{idp.Team}");
             (await visitor.GetAsync($"/teams/{idp.Team}/files")).Headers.Location!.ToString().ShouldStartWith("/sign-in");
@@ -195,7 +195,7 @@ public sealed class SsoTests(SignInHost host) : SsoTeams(host)
         using var back = Host.Visitor();
         (await idp.SignInAsync(back, "ida@idp.example")).ShouldContain("You were removed from this team");
 
-        await ChooseAsync(owner, idp, [.. s_usual.Where(u => u.Item1 != "Choice.JustInTime")]);
+        await ChooseAsync(owner, idp, [.. Usual.Where(u => u.Name != "Choice.JustInTime")]);
         using var jan = Host.Visitor();
         (await idp.SignInAsync(jan, "jan@idp.example")).ShouldContain("this team does not yet");
         (await CountAsync("users where username like 'jan-%'")).ShouldBe(0);
@@ -220,8 +220,8 @@ public sealed class SsoTests(SignInHost host) : SsoTeams(host)
         refused.StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
         (await refused.Content.ReadAsStringAsync()).ShouldContain("last owner who can sign in with a password and a key");
 
-        (await ChooseAsync(owner, idp, [.. s_usual.Where(u => u.Item1 is not "Choice.Others" and not "Choice.GroupsAttribute"), ("Choice.Others", "nobody")])).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
-        (await ChooseAsync(owner, idp, [.. s_usual, ("Choice.Groups", "leads = emperor")])).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await ChooseAsync(owner, idp, [.. Usual.Where(u => u.Name is not "Choice.Others" and not "Choice.GroupsAttribute"), ("Choice.Others", "nobody")])).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        (await ChooseAsync(owner, idp, [.. Usual, ("Choice.Groups", "leads = emperor")])).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
     }
 
     [Fact]
@@ -238,12 +238,12 @@ public sealed class SsoTests(SignInHost host) : SsoTeams(host)
 
         // An owner without a password and a key of their own cannot require it: it would lock them out.
         await Host.Cluster.SuperuserAsync(Host.Settings.DatabaseName, $"update users set password_hash = null where username = '{owner.Username}'");
-        var lockout = await ChooseAsync(owner, idp, [.. s_usual.Where(u => u.Item1 != "Choice.State"), ("Choice.State", "required")]);
+        var lockout = await ChooseAsync(owner, idp, [.. Usual.Where(u => u.Name != "Choice.State"), ("Choice.State", "required")]);
         lockout.StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
         (await lockout.Content.ReadAsStringAsync()).ShouldContain("lock you out");
         await Host.Cluster.SuperuserAsync(Host.Settings.DatabaseName, $"update users set password_hash = 'x' where username = '{owner.Username}'");
 
-        (await ChooseAsync(owner, idp, [.. s_usual.Where(u => u.Item1 != "Choice.State"), ("Choice.State", "required")])).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        (await ChooseAsync(owner, idp, [.. Usual.Where(u => u.Name != "Choice.State"), ("Choice.State", "required")])).StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await lena.GetAsync($"/teams/{idp.Team}/files")).Headers.Location!.ToString().ShouldBe($"/sso/{idp.Team}");
         using (var api = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/teams/{idp.Team}/entries"))
         {
