@@ -47,7 +47,7 @@ create table recovery_requests (
     requested_at timestamptz not null,
     address      text
 );
-grant select, insert, delete on recovery_requests to appliance_app;
+grant select, insert, delete, update (requested_at) on recovery_requests to appliance_app;  -- update: for the lock of whoever answers one
 
 -- Devices and networks that a person has signed in from, as MACs.
 create table known_origins (
