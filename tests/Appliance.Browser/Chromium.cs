@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Appliance.Tests.SignIn.Sms;
 using Appliance.Tests.TestServers;
 using Appliance.Web;
 using Microsoft.Playwright;
@@ -17,13 +18,23 @@ public sealed class Chromium : IAsyncLifetime
 
     public ApplianceHost Appliance { get; private set; } = null!;
 
+    /// <summary>The organisation's mail server.</summary>
+    public MailServer Mail { get; private set; } = null!;
+
+    /// <summary>The operator's gateway for text messages.</summary>
+    public SmsReceiver Gateway { get; private set; } = null!;
+
     public IBrowser Browser { get; private set; } = null!;
 
     public async Task InitializeAsync()
     {
+        Mail = await MailServer.StartAsync();
+        Gateway = await SmsReceiver.StartAsync();
         // All of the tests' people come from one address, and faster than people do.
         Appliance = await ApplianceHost.StartAsync(settings => settings with
         {
+            Mail = Mail.Settings,
+            Sms = Gateway.Settings,
             Limits = settings.Limits with { SignIn = new RequestRate(10_000, 100), Anonymous = new RequestRate(10_000, 1000) },
         });
         Assertions.SetDefaultExpectTimeout(20_000); // as for everything else that a page may take
@@ -45,6 +56,8 @@ public sealed class Chromium : IAsyncLifetime
         await Browser.DisposeAsync();
         _playwright.Dispose();
         await Appliance.DisposeAsync();
+        await Gateway.DisposeAsync();
+        await Mail.DisposeAsync();
     }
 
     /// <summary>A person's browser: its own cookies and storage, with the checks that every page must pass.</summary>

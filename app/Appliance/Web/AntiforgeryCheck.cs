@@ -49,8 +49,8 @@ internal sealed class AntiforgeryCheck(RequestDelegate next, IAntiforgery antifo
         }
         catch (InvalidDataException e)
         {
-            // Of a form without parts the reader refuses nothing but sizes.
-            var status = context.Request.ContentType!.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase)
+            // Of a form without parts the reader refuses sizes ("… limit … exceeded") and null characters.
+            var status = context.Request.ContentType!.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase) || !e.Message.Contains("limit", StringComparison.OrdinalIgnoreCase)
                 ? StatusCodes.Status400BadRequest
                 : StatusCodes.Status413PayloadTooLarge;
             throw new BadHttpRequestException("A form that is broken, or with a field that is too large.", status, e);

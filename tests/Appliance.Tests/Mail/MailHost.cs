@@ -14,6 +14,8 @@ public class MailHost : SignInHost, Xunit.IAsyncLifetime
 
     protected virtual Task<MailServer> StartMailAsync() => MailServer.StartAsync();
 
+    protected virtual async Task StopMailAsync() => await Mail.DisposeAsync();
+
     public static string Name(string stem) => $"{stem}.{Interlocked.Increment(ref s_people)}";
 
     /// <summary>A person with an address that they have confirmed, as people do.</summary>
@@ -39,7 +41,7 @@ public class MailHost : SignInHost, Xunit.IAsyncLifetime
     async Task Xunit.IAsyncLifetime.DisposeAsync()
     {
         await DisposeAsync();
-        await Mail.DisposeAsync();
+        await StopMailAsync();
     }
 
     protected override Appliance.Web.Settings Change(Appliance.Web.Settings settings) => base.Change(settings) with { Mail = Mail.Settings };

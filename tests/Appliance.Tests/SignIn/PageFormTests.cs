@@ -9,8 +9,28 @@ using Xunit;
 
 namespace Appliance.Tests.SignIn;
 
+/// <summary>The whole service with a mail server and a gateway beside it.</summary>
+public sealed class EverythingHost : Mail.MailHost
+{
+    public Sms.SmsReceiver Gateway { get; private set; } = null!;
+
+    protected override async Task<TestServers.MailServer> StartMailAsync()
+    {
+        Gateway = await Sms.SmsReceiver.StartAsync();
+        return await base.StartMailAsync();
+    }
+
+    protected override async Task StopMailAsync()
+    {
+        await base.StopMailAsync();
+        await Gateway.DisposeAsync();
+    }
+
+    protected override Appliance.Web.Settings Change(Appliance.Web.Settings settings) => base.Change(settings) with { Sms = Gateway.Settings };
+}
+
 /// <summary>Every page there is, as those see it who may: its forms and its modules.</summary>
-public sealed partial class PageFormTests(Sms.SmsHost host) : IClassFixture<Sms.SmsHost>
+public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<EverythingHost>
 {
     [Fact, Trait("Requirement", "O4")]
     public async Task Every_form_that_posts_carries_one_token_as_its_first_field_and_every_key_prompt_its_module()
@@ -22,7 +42,7 @@ public sealed partial class PageFormTests(Sms.SmsHost host) : IClassFixture<Sms.
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "teams" })
         {
             await SeeAsync(anna, page);
         }
@@ -35,6 +55,7 @@ public sealed partial class PageFormTests(Sms.SmsHost host) : IClassFixture<Sms.
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
+        await MailedAsync(SeeAsync, anna, team);
         var idp = new Sso.Provider(host, team);
         await anna.SendAsync($"/teams/{team}/sso", $"/teams/{team}/sso/metadata", ("Metadata", idp.Metadata()));
         var request = Sso.Provider.RequestId(await anna.GetAsync($"/teams/{team}/sso/test"));
@@ -89,6 +110,31 @@ public sealed partial class PageFormTests(Sms.SmsHost host) : IClassFixture<Sms.
         await seeAsync(anna, "set-up/phone", null);
         await anna.SetUpAsync(token, "forms", Visitor.Password);
         return anna;
+    }
+
+    /// <summary>Where mailed links lead.</summary>
+    private async Task MailedAsync(Func<Visitor, string, string?, Task<string>> seeAsync, Visitor anna, string team)
+    {
+        var links = host.Services.GetRequiredService<Appliance.SignIn.MailLinks>();
+        var user = (await UserAsync("FORMS")).Id;
+        await using (var session = await host.Database.ForApplianceAsync(default))
+        {
+            string Make(string purpose) => links.Make(session, user, purpose, TimeSpan.FromMinutes(10), "anna@example.org");
+            var (confirm, notMe, password) = (Make(Appliance.SignIn.MailLinks.ConfirmAddress), Make(Appliance.SignIn.MailLinks.NotMe), Make(Appliance.SignIn.MailLinks.NewPassword));
+            await session.CommitAsync(default);
+            using var reader = host.Visitor();
+            await seeAsync(reader, "confirm-address/{token}", "/confirm-address/" + confirm);
+            await seeAsync(reader, "not-me/{token}", "/not-me/" + notMe);
+            await seeAsync(reader, "new-password", null);
+            await seeAsync(reader, "new-password/{token:length(43)}", "/new-password/" + password);
+            await reader.SendAsync("/new-password/" + password);
+            await seeAsync(reader, "new-password/choose", null);
+        }
+        await anna.SendAsync($"/teams/{team}/members", $"/teams/{team}/members?handler=Invite", ("Email", "anna@example.org"));
+        var link = (await host.Mail.WaitAsync("anna@example.org", "invites you")).Link("/invitation/");
+        await seeAsync(anna, "invitation/{token}", link);
+        await anna.SendAsync(link);
+        await seeAsync(anna, "invitation", null);
     }
 
     private async Task HalfSignedInAsync(Func<Visitor, string, string?, Task<string>> seeAsync)

@@ -8,7 +8,7 @@ using Xunit;
 namespace Appliance.Tests.SignIn;
 
 /// <summary>The whole service with everything that is logged kept, down to the finest level.</summary>
-public sealed class ListeningHost : SignInHost
+public sealed class ListeningHost : Mail.MailHost
 {
     internal LogTests.Lines Lines { get; } = new();
 
@@ -39,6 +39,17 @@ public sealed class SecretsInLogsTests(ListeningHost host) : IClassFixture<Liste
         await person.GetAsync("/set-up/" + token);
         secrets.Add("velvet quarry lantern mosaic");
         secrets.Add(person.Cookie("__Host-appliance-session")!);
+
+        var (mailed, address) = await host.WithAddressAsync("logged");
+        using var reader = host.Visitor();
+        await reader.SendAsync("/new-password", null, ("Name", address));
+        var mail = await host.Mail.WaitAsync(address, "Choose a new password");
+        await reader.SendAsync(mail.Link("/new-password/"));
+        await host.Mail.BehaveAsync("refuse"); // a failure is logged
+        await mailed.SendAsync("/account/recovery-codes");
+        await Mail.MailFaultTests.WaitForAsync(() => Task.FromResult(host.Lines.All.Any(line => line.Contains("refused for good", StringComparison.Ordinal))));
+        secrets.AddRange([mail.Link("/new-password/").Split('/')[^1], mail.Text.Split("Your phrase: ")[1].Split('\n')[0], TestServers.MailServer.Password, address]);
+        mailed.Dispose();
 
         host.Lines.All.ShouldContain(line => line.Contains("sign-in/recovery", StringComparison.Ordinal)); // the logs are there
         foreach (var line in host.Lines.All)
