@@ -5,6 +5,7 @@ using Appliance.Data;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
 
 namespace Appliance.Web;
@@ -49,6 +50,7 @@ internal sealed class SettingsReader
             DataFolder = data,
             Origin = Origin() ?? defaults.Origin,
             Attestation = Attestation(),
+            KeyModels = KeyModels(defaults.KeyModels),
             SignIn = SignIn(defaults.SignIn),
             Sms = Sms(),
             Listen = EndPoint("LISTEN", defaults.Listen),
@@ -177,6 +179,21 @@ internal sealed class SettingsReader
                 _problems.Add($"APPLIANCE_ATTESTATION is '{text}'; it can be known (the default) or any.");
                 return AttestationPolicy.Known;
         }
+    }
+
+    private KeyModelSettings KeyModels(KeyModelSettings defaults)
+    {
+        var models = new KeyModelSettings
+        {
+            Roots = Path("ATTESTATION_ROOTS"),
+            Metadata = Path("FIDO_METADATA"),
+            MetadataRoot = Path("FIDO_METADATA_ROOT"),
+            MetadataSigner = Text("FIDO_METADATA_SIGNER") ?? defaults.MetadataSigner,
+        };
+        _problems.AddRange(models.Problems(TimeProvider.System.GetUtcNow()));
+        return models;
+
+        string? Path(string name) => Text(name) is { } path ? System.IO.Path.GetFullPath(path) : null;
     }
 
     private SignInSettings SignIn(SignInSettings defaults) => defaults with

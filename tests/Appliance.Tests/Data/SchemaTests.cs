@@ -23,6 +23,8 @@ public sealed class SchemaTests : IAsyncLifetime
         ["users"] = "a person can be in several teams",
         ["security_keys"] = "a person's, not a team's",
         ["security_key_ceremonies"] = "questions to a person's keys, five minutes old at most",
+        ["key_models"] = "which models of keys may be used on the whole appliance",
+        ["fido_metadata"] = "what the FIDO Alliance publishes of every model",
         ["authenticator_apps"] = "a person's, its secret sealed",
         ["phones"] = "a person's, its number sealed",
         ["sms_codes"] = "MACs of codes on their way to people, who may have no account yet",
