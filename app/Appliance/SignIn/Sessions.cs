@@ -138,6 +138,7 @@ public sealed class Sessions(Database database, TimeProvider clock, SignInSettin
         var now = clock.GetUtcNow();
         await session.ExecuteAsync($"delete from sessions where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_ins where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from remembered_devices where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sms_codes where sent_at <= {now.AddHours(-1)}", cancellationToken);
         await session.ExecuteAsync($"delete from set_up_links where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_in_delays where last_at <= {now.AddDays(-1)} and blocked_until <= {now}", cancellationToken);

@@ -1,4 +1,5 @@
 using Appliance.Accounts;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Tokens;
 using Appliance.SignIn.Totp;
@@ -18,7 +19,7 @@ public static class SignInServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(settings ?? new SignInSettings());
         services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
-        services.AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
+        services.AddSingleton<DeviceMemory>().AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
         services.AddScoped<Attempts>();

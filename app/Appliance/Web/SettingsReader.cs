@@ -202,6 +202,7 @@ internal sealed class SettingsReader
         Lifetime = TimeSpan.FromHours(Number("SESSION_HOURS", (int)defaults.Lifetime.TotalHours, 1, 7 * 24)),
         PasswordLength = Number("PASSWORD_LENGTH", defaults.PasswordLength, 7, 128),
         PasswordAge = NumberOrNone("PASSWORD_DAYS", 1, 3650) is { } days ? TimeSpan.FromDays(days) : null,
+        RememberDevice = NumberOrNone("REMEMBER_DEVICE_DAYS", 1, 90) is { } remember ? TimeSpan.FromDays(remember) : null,
     };
 
     /// <summary>Null: no gateway, so no text messages.</summary>

@@ -32,6 +32,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["sign_ins"] = "the same, between password and key",
         ["sign_in_delays"] = "MACs of names and addresses, whether anybody has them or not",
         ["sign_in_places"] = "MACs of accounts and addresses",
+        ["remembered_devices"] = "a person's, looked up by selector before anybody is known",
         ["recovery_codes"] = "a person's, as MACs",
         ["notices"] = "a person's",
         ["set_up_links"] = "of people who have no account yet",

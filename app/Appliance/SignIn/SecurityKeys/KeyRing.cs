@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.RememberedDevices;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn.SecurityKeys;
@@ -73,6 +74,7 @@ public sealed class KeyRing(Database database)
             return KeyChange.LastFactor;
         }
         session.Remove(key);
+        await DeviceMemory.ForgetAllAsync(session, user, "security-key.removed", http, cancellationToken);
         session.RecordForAppliance(KeyEvents.Removed(key), http.Origin());
         return KeyChange.Done;
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys.Attestation;
 using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
@@ -99,6 +100,7 @@ internal sealed class SecurityKeyCeremonies(
             return await RefuseAsync(user, CeremonyPurpose.Registration, Taken, InUse, http, ct);
         }
         session.RecordForAppliance(KeyEvents.Added(key), http.Origin());
+        await DeviceMemory.ForgetAllAsync(session, user.Id, "security-key.added", http, ct);
         await Phones.RemoveAsync(session, user.Id, http, ct);
         return new KeyResult(true);
     }

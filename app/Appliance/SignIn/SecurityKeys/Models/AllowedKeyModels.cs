@@ -21,7 +21,7 @@ public sealed class AllowedKeyModels
     internal AllowedKeyModels(KeyModelStore store, TimeProvider clock) => (_store, _clock) = (store, clock);
 
     /// <summary>As <see cref="ProvenModel.Id"/>; empty: any key, whether or not it proves a model.</summary>
-    public async Task<IReadOnlyList<Guid>> ListAsync(TeamSession session, CancellationToken ct) =>
+    public static async Task<IReadOnlyList<Guid>> ListAsync(TeamSession session, CancellationToken ct) =>
         await session.SqlAsync<Guid>($"""select id as "Value" from key_models order by id""", ct);
 
     /// <summary>Whether the key may be used.</summary>
@@ -53,6 +53,8 @@ public sealed class AllowedKeyModels
         var now = _clock.GetUtcNow();
         await session.ExecuteAsync($"delete from key_models where not id = any({after})", ct);
         await session.ExecuteAsync($"insert into key_models (id, added_at) select id, {now} from unnest({after}) as id on conflict do nothing", ct);
+        // A device that is remembered stood in for a key that may not be allowed any more.
+        await session.ExecuteAsync($"delete from remembered_devices", ct);
         session.RecordForAppliance(
             new LedgerEvent("key-models.changed", author.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal)
             {

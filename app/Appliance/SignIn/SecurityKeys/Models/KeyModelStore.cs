@@ -69,6 +69,11 @@ internal sealed partial class KeyModelStore(Settings settings, TimeProvider cloc
         {
             return "It is not newer than what is here already.";
         }
+        if ((await AllowedKeyModels.ListAsync(session, ct)).Any(id => read.Models.Any(m => m.Distrusted is not null && m.Ids.Contains(id))))
+        {
+            // Nor does a device stand in any more for a key of a model that has fallen.
+            await session.ExecuteAsync($"delete from remembered_devices", ct);
+        }
         session.RecordForAppliance(
             new LedgerEvent("key-models.metadata-uploaded", author.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal)
             {
