@@ -4,6 +4,7 @@ using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sso;
 using Appliance.Teams;
 using Appliance.Tus;
@@ -53,6 +54,7 @@ public static class ApplianceProgram
         app.MapPages();
         app.MapAssets();
         app.MapSignIn();
+        app.MapKeyModels();
         app.MapSso();
         app.MapTeams();
         app.MapTeamsApi();

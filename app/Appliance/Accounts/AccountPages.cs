@@ -3,6 +3,7 @@ using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
 using Appliance.Web;
@@ -18,7 +19,7 @@ namespace Appliance.Accounts;
 
 /// <summary>How the person signs in: password, keys, app, recovery codes.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys, AuthenticatorApps apps, Phones phones) : PageModel
+public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys, AllowedKeyModels models, AuthenticatorApps apps, Phones phones) : PageModel
 {
     public SecurityKeySection Keys { get; private set; } = null!;
 
@@ -40,7 +41,10 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
             PasswordChangedAt = await session.Query<User>().Where(u => u.Id == id).Select(u => u.PasswordChangedAt).SingleAsync(ct);
         }
         var (all, app) = (await keys.ListAsync(id, ct), await apps.FindAsync(id, ct));
-        Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null);
+        await using (var session = await database.ForApplianceAsync(ct))
+        {
+            Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null, await models.AllowedOfAsync(session, all, ct));
+        }
         Phone = await phones.HintAsync(id, ct);
         App = new AppSection(app, Removable: app is not null && all.Count > 0);
     }

@@ -161,6 +161,17 @@ public sealed class AllowedModelTests(KeyModelHost host) : IClassFixture<KeyMode
     }
 
     [Fact]
+    public async Task The_last_key_of_an_allowed_model_stays_and_the_others_go()
+    {
+        var (owner, browser, _) = await host.EnrolledAsync(host.Key(KeyModelHost.Blue));
+        (await browser.RegisterAsync(owner, host.Key(KeyModelHost.Red))).Succeeded.ShouldBeTrue();
+        (await host.AllowAsync(owner, KeyModelHost.Blue)).ShouldBeNull();
+        var keys = await host.Keys.ListAsync(owner.Id, default);
+        (await host.RemoveKeyAsync(owner.Id, keys[0].Reference, new DefaultHttpContext(), default)).ShouldBe(Appliance.SignIn.SecurityKeys.KeyChange.LastFactor);
+        (await host.RemoveKeyAsync(owner.Id, keys[1].Reference, new DefaultHttpContext(), default)).ShouldBe(Appliance.SignIn.SecurityKeys.KeyChange.Done);
+    }
+
+    [Fact]
     public async Task Newer_metadata_counts_at_once_and_older_or_forged_is_refused()
     {
         var (owner, browser, key) = await host.EnrolledAsync(host.Key(KeyModelHost.Blue));

@@ -126,7 +126,7 @@ public class SecurityKeyHost : IAsyncLifetime
     public async Task<KeyChange> RemoveKeyAsync(UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
     {
         await using var session = await Database.ForApplianceAsync(cancellationToken);
-        var change = await KeyRing.RemoveAsync(session, user, reference, http, cancellationToken);
+        var change = await KeyRing.RemoveAsync(session, Allowed, user, reference, http, cancellationToken);
         if (change == KeyChange.Done)
         {
             await session.CommitAsync(cancellationToken);

@@ -25,10 +25,17 @@ public sealed class AllowedKeyModels
         await session.SqlAsync<Guid>($"""select id as "Value" from key_models order by id""", ct);
 
     /// <summary>Whether the key may be used.</summary>
-    public async Task<bool> AllowsAsync(TeamSession session, SecurityKey key, CancellationToken ct)
+    public async Task<bool> AllowsAsync(TeamSession session, SecurityKey key, CancellationToken ct) => (await AllowedOfAsync(session, [key], ct)).Count == 1;
+
+    /// <summary>Those of the keys that may be used.</summary>
+    public async Task<IReadOnlyCollection<SecurityKey>> AllowedOfAsync(TeamSession session, IReadOnlyCollection<SecurityKey> keys, CancellationToken ct)
     {
-        var allowed = await ListAsync(session, ct);
-        return allowed.Count == 0 || (await _store.CurrentAsync(session, ct)).IsAllowed(key, allowed);
+        if (await ListAsync(session, ct) is not { Count: > 0 } allowed)
+        {
+            return keys;
+        }
+        var known = await _store.CurrentAsync(session, ct);
+        return [.. keys.Where(k => known.IsAllowed(k, allowed))];
     }
 
     /// <summary>
@@ -64,6 +71,13 @@ public sealed class AllowedKeyModels
             http.Origin());
         return null;
     }
+
+    /// <summary>What the owner's page shows.</summary>
+    public Task<KeyModelsView> ViewAsync(TeamSession session, CancellationToken ct) => KeyModelsView.ReadAsync(session, _store, _clock.GetUtcNow(), ct);
+
+    /// <summary>Takes a newer BLOB; null, or a sentence why not. In the caller's transaction, which it commits where the answer is null.</summary>
+    public Task<string?> UploadAsync(TeamSession session, UserId author, byte[] blob, HttpContext http, CancellationToken ct) =>
+        _store.UploadAsync(session, author, blob, http, ct);
 
     private static async Task<bool> CanSignInAsync(TeamSession session, UserId author, KeyModels known, Guid[] models, CancellationToken ct)
     {

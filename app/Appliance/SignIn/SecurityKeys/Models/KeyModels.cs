@@ -58,15 +58,17 @@ internal sealed class KeyModels
             // Formats that cannot be verified here are accepted by some policies, but prove nothing.
             return Prove(AttestationVerifier.Verify(attestationObject, SHA256.HashData(clientDataJson), AttestationPolicy.Known), at);
         }
-        catch (Exception e) when (e is AttestationException or CryptographicException)
+        catch (Exception e) when (e is AttestationException or CryptographicException or NotSupportedException)
         {
             return null;
         }
     }
 
     /// <summary>Whether the key has proven to be of one of the models.</summary>
-    public bool IsAllowed(SecurityKey key, IReadOnlyCollection<Guid> models) =>
-        IsOf(key) && Prove(key.AttestationObject, key.ClientDataJson, key.CreatedAt) is { } proven && models.Contains(proven.Id);
+    public bool IsAllowed(SecurityKey key, IReadOnlyCollection<Guid> models) => ProvenBy(key) is { } id && models.Contains(id);
+
+    /// <summary>The id of the model that a key has proven to be of; null: none.</summary>
+    public Guid? ProvenBy(SecurityKey key) => IsOf(key) ? Prove(key.AttestationObject, key.ClientDataJson, key.CreatedAt)?.Id : null;
 
     // The proof is of the credential in it, so it has to be this one.
     private static bool IsOf(SecurityKey key)

@@ -54,7 +54,7 @@ internal sealed class MetadataBlob
             return Verified(jws, signer, now);
         }
         // InvalidOperationException: a member is of another kind; KeyNotFoundException: it is missing.
-        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException or CryptographicException or ArgumentException)
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or KeyNotFoundException or CryptographicException or NotSupportedException or ArgumentException)
         {
             throw new MetadataException("It is not a FIDO Metadata Service v3 BLOB.", e);
         }
