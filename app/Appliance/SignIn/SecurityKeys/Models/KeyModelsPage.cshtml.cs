@@ -16,8 +16,11 @@ public sealed class KeyModelsPage(AccountSession accounts, AllowedKeyModels allo
     /// <summary>Why nothing was changed.</summary>
     public string? Problem { get; private set; }
 
-    /// <summary>What was typed.</summary>
+    /// <summary>What was typed, where it was not saved.</summary>
     public string? Others { get; private set; }
+
+    /// <summary>Any key, as it is or as it was chosen and not saved.</summary>
+    public bool Any { get; private set; }
 
     public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
     {
@@ -29,7 +32,11 @@ public sealed class KeyModelsPage(AccountSession accounts, AllowedKeyModels allo
         await next();
     }
 
-    public async Task OnGetAsync(CancellationToken ct) => View = await allowed.ViewAsync(await accounts.OpenAsync(ct), ct);
+    public async Task OnGetAsync(CancellationToken ct)
+    {
+        View = await allowed.ViewAsync(await accounts.OpenAsync(ct), ct);
+        Any = !View.Models.Any(m => m.IsAllowed);
+    }
 
     public async Task<IActionResult> OnPostAsync(string? choice, string[]? models, string? others, CancellationToken ct)
     {
@@ -44,8 +51,9 @@ public sealed class KeyModelsPage(AccountSession accounts, AllowedKeyModels allo
         {
             return Redirect("/people/key-models");
         }
-        Others = others;
         await OnGetAsync(ct);
+        (Any, Others) = (choice != "only", others);
+        View = View with { Models = [.. View.Models.Select(m => m with { IsAllowed = (models ?? []).Contains(m.Value, StringComparer.Ordinal) })] };
         return Page();
     }
 

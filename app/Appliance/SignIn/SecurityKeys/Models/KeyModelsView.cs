@@ -1,3 +1,4 @@
+using System.Globalization;
 using Appliance.Data;
 using Microsoft.EntityFrameworkCore;
 
@@ -6,10 +7,11 @@ namespace Appliance.SignIn.SecurityKeys.Models;
 /// <summary>A model that can be allowed.</summary>
 /// <param name="Ids">What it goes by; a U2F model has an id for each of its attestation keys.</param>
 /// <param name="Name">What metadata calls it, or its id.</param>
+/// <param name="IsU2f">It knows only U2F and has no AAGUID.</param>
 /// <param name="IsAllowed">It is on the list.</param>
 /// <param name="Keys">How many of the keys here have proven to be of it.</param>
 /// <param name="Distrusted">The report for which it proves nothing any more; null: none.</param>
-public sealed record ModelChoice(IReadOnlyList<Guid> Ids, string Name, bool IsAllowed, int Keys, string? Distrusted)
+public sealed record ModelChoice(IReadOnlyList<Guid> Ids, string Name, bool IsU2f, bool IsAllowed, int Keys, string? Distrusted)
 {
     public string Value => string.Join(',', Ids);
 }
@@ -39,7 +41,7 @@ public sealed record KeyModelsView
     /// <summary>How many keys were asked, and how many of them prove no model.</summary>
     public required (int All, int Unproven) Keys { get; init; }
 
-    public bool AllowsAny => !Models.Any(m => m.IsAllowed);
+    private static readonly StringComparer s_byName = StringComparer.Create(CultureInfo.InvariantCulture, CompareOptions.IgnoreCase | CompareOptions.NumericOrdering);
 
     internal static async Task<KeyModelsView> ReadAsync(TeamSession session, KeyModelStore store, DateTimeOffset now, CancellationToken ct)
     {
@@ -47,7 +49,7 @@ public sealed record KeyModelsView
         var keys = await session.Query<SecurityKey>().AsNoTracking().OrderByDescending(k => k.LastUsedAt ?? k.CreatedAt).Take(MostKeys).ToListAsync(ct);
         var proven = keys.Select(known.ProvenBy).OfType<Guid>().CountBy(id => id).ToDictionary();
         var described = (known.Metadata?.Models ?? []).Where(m => m.Roots.Count > 0).ToList();
-        var bare = allowed.Concat(proven.Keys).Except(described.SelectMany(m => m.Ids)).Select(id => (Ids: (IReadOnlyList<Guid>)[id], Name: id.ToString("D"), known.Find(id)?.Distrusted));
+        var bare = allowed.Concat(proven.Keys).Except(described.SelectMany(m => m.Ids)).Select(id => (Ids: (IReadOnlyList<Guid>)[id], Name: id.ToString("D"), IsU2f: false, known.Find(id)?.Distrusted));
         return new KeyModelsView
         {
             Roots = [.. known.Roots.Select(r => (r.Subject, r.Model))],
@@ -56,9 +58,9 @@ public sealed record KeyModelsView
             IsOutOfDate = known.Metadata?.IsOutOfDate(now) == true,
             TakesUploads = store.Signer is not null,
             Keys = (keys.Count, keys.Count - proven.Values.Sum()),
-            Models = [.. described.Select(m => (m.Ids, Name: m.Description, m.Distrusted)).Concat(bare)
-                .Select(m => new ModelChoice(m.Ids, m.Name, m.Ids.Any(allowed.Contains), m.Ids.Sum(proven.GetValueOrDefault), m.Distrusted))
-                .OrderByDescending(m => m.IsAllowed).ThenByDescending(m => m.Keys).ThenBy(m => m.Name, StringComparer.OrdinalIgnoreCase)],
+            Models = [.. described.Select(m => (m.Ids, Name: m.Description, m.IsU2f, m.Distrusted)).Concat(bare)
+                .Select(m => new ModelChoice(m.Ids, m.Name, m.IsU2f, m.Ids.Any(allowed.Contains), m.Ids.Sum(proven.GetValueOrDefault), m.Distrusted))
+                .OrderByDescending(m => m.IsAllowed).ThenByDescending(m => m.Keys).ThenBy(m => m.Name, s_byName)],
         };
     }
 }
