@@ -109,6 +109,34 @@ public sealed class MetadataBlobTests
         Should.Throw<MetadataException>(() => Read(other.Blob([Entry]), other));
     }
 
+    [Fact]
+    public void Whatever_its_signer_signs_is_read_or_refused_and_nothing_else()
+    {
+        // A signer that errs, or is not the one that it was: 2,000 changes of a right list, each rightly signed.
+        var random = new Random(20261126);
+        var right = Encoding.UTF8.GetBytes(new JsonObject { ["no"] = 1, ["nextUpdate"] = "2099-01-01", ["entries"] = new JsonArray(Entry, MetadataMaker.U2fEntry(Root, "Old key", Root)) }.ToJsonString());
+        var (header, read) = (Header(), 0);
+        for (var i = 0; i < 2000; i++)
+        {
+            var changed = (byte[])right.Clone();
+            for (var n = random.Next(1, 4); n > 0; n--)
+            {
+                changed[random.Next(changed.Length)] = (byte)"{}[]\",:0n\u00e9x\\"[random.Next(12)];
+            }
+            try
+            {
+                var models = new KeyModels([], Read(Service.Sign(header, Encoding.Latin1.GetString(changed))));
+                models.Prove(new byte[40], "{}"u8, Now).ShouldBeNull();
+                read++;
+            }
+            catch (MetadataException)
+            {
+                // Refused.
+            }
+        }
+        read.ShouldBeInRange(1, 1999);
+    }
+
     private static string Header(MetadataMaker? service = null)
     {
         var blob = (service ?? Service).Blob([]);
