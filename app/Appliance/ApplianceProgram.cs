@@ -5,6 +5,7 @@ using Appliance.Ledger;
 using Appliance.Mail;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sso;
 using Appliance.Teams;
 using Appliance.Tus;
@@ -55,6 +56,7 @@ public static class ApplianceProgram
         app.MapPages();
         app.MapAssets();
         app.MapSignIn();
+        app.MapKeyModels();
         app.MapSso();
         app.MapTeams();
         app.MapTeamsApi();

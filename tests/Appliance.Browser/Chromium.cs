@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.Tests.SignIn.Sms;
 using Appliance.Tests.TestServers;
 using Appliance.Web;
@@ -26,6 +27,9 @@ public sealed class Chromium : IAsyncLifetime
 
     public IBrowser Browser { get; private set; } = null!;
 
+    /// <summary>Who signs the lists of key models that the appliance takes.</summary>
+    public MetadataMaker Metadata { get; } = new();
+
     public async Task InitializeAsync()
     {
         Mail = await MailServer.StartAsync();
@@ -36,6 +40,8 @@ public sealed class Chromium : IAsyncLifetime
             Mail = Mail.Settings,
             Sms = Gateway.Settings,
             Limits = settings.Limits with { SignIn = new RequestRate(10_000, 100), Anonymous = new RequestRate(10_000, 1000) },
+            SignIn = settings.SignIn with { RememberDevice = TimeSpan.FromDays(30) },
+            KeyModels = new KeyModelSettings { MetadataRoot = Written(settings, Metadata.RootPem) },
         });
         Assertions.SetDefaultExpectTimeout(20_000); // as for everything else that a page may take
         _playwright = await Playwright.CreateAsync();
@@ -82,6 +88,13 @@ public sealed class Chromium : IAsyncLifetime
         context.SetDefaultTimeout(20_000);
         var page = await context.NewPageAsync();
         return new Person(context, page);
+    }
+
+    private static string Written(Settings settings, string root)
+    {
+        var file = Path.Combine(Path.GetDirectoryName(settings.DataFolder)!, "metadata-root.pem");
+        File.WriteAllText(file, root);
+        return file;
     }
 
     [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5359", Justification = "The key is looked at so that Chromium can pin it; nothing is sent.")]
@@ -197,6 +210,10 @@ public sealed record VirtualKey(ICDPSession Session, string Id)
 {
     /// <summary>Pulls the key out.</summary>
     public Task RemoveAsync() => Session.SendAsync("WebAuthn.removeVirtualAuthenticator", new Dictionary<string, object>(StringComparer.Ordinal) { ["authenticatorId"] = Id });
+
+    /// <summary>Whether somebody touches it by themselves.</summary>
+    public Task TouchesAsync(bool enabled) => Session.SendAsync(
+        "WebAuthn.setAutomaticPresenceSimulation", new Dictionary<string, object>(StringComparer.Ordinal) { ["authenticatorId"] = Id, ["enabled"] = enabled });
 
     public async Task<int> CredentialCountAsync()
     {

@@ -11,3 +11,6 @@ internal sealed class Totp : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0061_sms")]
 internal sealed class Sms : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0111_remembered_devices")]
+internal sealed class RememberedDevices : SqlMigration;

@@ -2,7 +2,9 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
 using Appliance.Web;
@@ -18,7 +20,7 @@ namespace Appliance.Accounts;
 
 /// <summary>How the person signs in: password, keys, app, recovery codes.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys, AuthenticatorApps apps, Phones phones) : PageModel
+public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing keys, AllowedKeyModels models, AuthenticatorApps apps, Phones phones) : PageModel
 {
     public SecurityKeySection Keys { get; private set; } = null!;
 
@@ -45,7 +47,10 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
             (PasswordChangedAt, Address, AddressIsConfirmed) = (user.PasswordChangedAt, user.Email, user.EmailConfirmedAt is not null);
         }
         var (all, app) = (await keys.ListAsync(id, ct), await apps.FindAsync(id, ct));
-        Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null);
+        await using (var session = await database.ForApplianceAsync(ct))
+        {
+            Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null, await models.AllowedOfAsync(session, all, ct));
+        }
         Phone = await phones.HintAsync(id, ct);
         App = new AppSection(app, Removable: app is not null && all.Count > 0);
     }
@@ -104,11 +109,12 @@ public sealed class PasswordPage(
         var user = await users.FindByIdAsync(User.Id().ToString()) ?? throw new InvalidOperationException("The account is gone.");
         (user.PasswordHash, user.PasswordChangedAt) = (hash, clock.GetUtcNow());
         await users.UpdateSecurityStampAsync(user);
+        // Who knows the password but has not come further yet starts again. First, so that whoever comes further in this moment is seen below.
+        await session.ExecuteAsync($"delete from sign_ins where user_id = {user.Id.Value}", ct);
         await sessions.EndOthersAsync(session, user.Id, HttpContext, ct);
         await sessions.RenewIdentifierAsync(session, HttpContext, ct);
-        // Who knows the password but has not come further yet starts again.
-        await session.ExecuteAsync($"delete from sign_ins where user_id = {user.Id.Value}", ct);
         services.GetRequiredService<AccountAlerts>().Tell(session, user.Id, Happening.PasswordChanged, HttpContext);
+        await DeviceMemory.ForgetAllAsync(session, user.Id, "password.changed", HttpContext, ct);
         session.RecordForAppliance(new LedgerEvent("password.changed", user.Id.ToString()), HttpContext.Origin());
         await accounts.CommitAsync(ct);
     }
@@ -142,13 +148,16 @@ public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes rec
 
 /// <summary>Where the person is signed in.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class SessionsPage(AccountSession accounts, SignIn.Sessions sessions) : PageModel
+public sealed class SessionsPage(AccountSession accounts, SignIn.Sessions sessions, DeviceMemory devices) : PageModel
 {
     public IReadOnlyList<Session> Sessions { get; private set; } = [];
 
+    public IReadOnlyList<RememberedDevice> Devices { get; private set; } = [];
+
     public Guid Current => User.SessionId();
 
-    public async Task OnGetAsync(CancellationToken ct) => Sessions = await sessions.ListAsync(User.Id(), ct);
+    public async Task OnGetAsync(CancellationToken ct) =>
+        (Sessions, Devices) = (await sessions.ListAsync(User.Id(), ct), await devices.ListAsync(await accounts.OpenAsync(ct), User.Id(), ct));
 
     public async Task<IActionResult> OnPostEndAsync(string? reference, CancellationToken ct)
     {
@@ -162,7 +171,19 @@ public sealed class SessionsPage(AccountSession accounts, SignIn.Sessions sessio
 
     public async Task<IActionResult> OnPostEndOthersAsync(CancellationToken ct)
     {
-        await sessions.EndOthersAsync(await accounts.OpenAsync(ct), User.Id(), HttpContext, ct);
+        var session = await accounts.OpenAsync(ct);
+        await sessions.EndOthersAsync(session, User.Id(), HttpContext, ct);
+        await DeviceMemory.ForgetAllAsync(session, User.Id(), "sessions.ended", HttpContext, ct);
+        await accounts.CommitAsync(ct);
+        return Redirect("/account/sessions");
+    }
+
+    public async Task<IActionResult> OnPostForgetAsync(string? reference, CancellationToken ct)
+    {
+        if (!await DeviceMemory.ForgetAsync(await accounts.OpenAsync(ct), User.Id(), reference ?? "", HttpContext, ct))
+        {
+            return NotFound();
+        }
         await accounts.CommitAsync(ct);
         return Redirect("/account/sessions");
     }

@@ -21,6 +21,9 @@ public sealed class Notice
     /// <summary>The password was right and ten codes were wrong: somebody who knows the password guesses.</summary>
     public const string CodesGuessed = "codes.guessed";
 
+    /// <summary>A remembered device's cookie came a second time: there may be a copy of it.</summary>
+    public const string DeviceMayBeCopied = "device.may-be-copied";
+
     public required Guid Id { get; init; }
 
     public required string Reference { get; init; }
@@ -74,6 +77,7 @@ public sealed class Notices(Database database, AccountAlerts alerts, TimeProvide
     {
         Notice.RecoveryCodeUsed => Happening.RecoveryCodeUsed,
         Notice.SecurityKeyMayBeCopied => Happening.KeyMayBeCopied,
+        Notice.DeviceMayBeCopied => Happening.DeviceMayBeCopied,
         Notice.CodesGuessed => Happening.CodesGuessed,
         _ => null,
     };

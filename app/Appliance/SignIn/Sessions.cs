@@ -140,6 +140,7 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
         var now = clock.GetUtcNow();
         await session.ExecuteAsync($"delete from sessions where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_ins where expires_at <= {now}", cancellationToken);
+        await session.ExecuteAsync($"delete from remembered_devices where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sms_codes where sent_at <= {now.AddHours(-1)}", cancellationToken);
         await session.ExecuteAsync($"delete from set_up_links where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from mail_links where expires_at <= {now}", cancellationToken);

@@ -3,6 +3,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Alerts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
@@ -45,6 +46,7 @@ public sealed class SignInFlow
     private readonly ISecurityKeyCeremonies _keys;
     private readonly AuthenticatorApps _apps;
     private readonly Phones _phones;
+    private readonly DeviceMemory _devices;
     private readonly TimeProvider _clock;
     private readonly SignInSettings _settings;
 
@@ -62,11 +64,15 @@ public sealed class SignInFlow
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
         _apps = services.GetRequiredService<AuthenticatorApps>();
         _phones = services.GetRequiredService<Phones>();
+        _devices = services.GetRequiredService<DeviceMemory>();
         _clock = services.GetRequiredService<TimeProvider>();
         _settings = services.GetRequiredService<SignInSettings>();
     }
 
-    /// <summary>The first step. Right: the person is half signed in, by a cookie of its own that is good for five minutes.</summary>
+    /// <summary>
+    /// The first step. Right: the person is half signed in, by a cookie of its own that is good for five minutes; or, in a browser that stands in for the
+    /// second factor, wholly.
+    /// </summary>
     public async Task<SignInResult> PasswordAsync(string? username, string? password, HttpContext http, CancellationToken ct)
     {
         if (username is not { Length: > 0 and <= LongestName } || !PasswordHasher.IsBounded(password))
@@ -97,7 +103,7 @@ public sealed class SignInFlow
         {
             return await _attempts.BusyAsync(delay, ct);
         }
-        return await HalfSignInAsync(user!, better, delay, http, ct) ? SignInResult.Done : await WrongAsync(user, nameKey, http, ct);
+        return await HalfSignInAsync(user!, better, delay, http, ct) ?? await WrongAsync(user, nameKey, http, ct);
     }
 
     /// <summary>The half signed-in person, what they can go on with best, and all that they have.</summary>
@@ -116,13 +122,26 @@ public sealed class SignInFlow
         return (user, next, factors);
     }
 
+    /// <summary>For how long the half signed-in person may have this device remembered; null: they may not.</summary>
+    public async Task<TimeSpan?> RememberPeriodAsync(HttpContext http, CancellationToken ct)
+    {
+        if (await _devices.PeriodAsync() is not { } period)
+        {
+            return null;
+        }
+        var (signIn, _) = HalfSignedInHandler.Read(http);
+        var limited = await (await _accounts.OpenAsync(ct)).Query<PendingSignIn>().AnyAsync(s => s.Id == signIn && s.OnlyTeam != null, ct);
+        await _accounts.DisposeAsync();
+        return limited ? null : period;
+    }
+
     /// <summary>The second step with a security key.</summary>
-    public Task<SignInResult> KeyAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct) =>
-        SecondAsync("key", http, (user, session) => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct), ct);
+    public Task<SignInResult> KeyAsync(string? ceremony, string? credential, HttpContext http, CancellationToken ct, bool remember = false) =>
+        SecondAsync("key", http, (user, session) => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct), ct, remember: remember);
 
     /// <summary>The second step with a code from the person's app.</summary>
-    public Task<SignInResult> AppAsync(string? code, HttpContext http, CancellationToken ct) =>
-        SecondAsync("app", http, (user, _) => _apps.VerifyAsync(user, code, http, ct), ct, guessable: true);
+    public Task<SignInResult> AppAsync(string? code, HttpContext http, CancellationToken ct, bool remember = false) =>
+        SecondAsync("app", http, (user, _) => _apps.VerifyAsync(user, code, http, ct), ct, guessable: true, remember);
 
     /// <summary>The second step with a code that was sent to the person's phone.</summary>
     public Task<SignInResult> PhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
@@ -139,6 +158,8 @@ public sealed class SignInFlow
                 {
                     return new KeyResult(false, "This code did not work. Codes have sixteen letters and digits, and each works once.");
                 }
+                // A key or phone is lost, and what else with it nobody knows.
+                await DeviceMemory.ForgetAllAsync(session, user.Id, "recovery-code", http, ct);
                 _notices.Add(session, user.Id, Notice.RecoveryCodeUsed, http);
                 session.RecordForAppliance(new LedgerEvent("recovery-code.used", user.Id.ToString()), new Origin(user.Id, http.Address()));
                 return new KeyResult(true);
@@ -191,7 +212,7 @@ public sealed class SignInFlow
     }
 
     private async Task<SignInResult> SecondAsync(
-        string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, CancellationToken ct, bool guessable = false)
+        string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, CancellationToken ct, bool guessable = false, bool remember = false)
     {
         var (signIn, id) = HalfSignedInHandler.Read(http);
         var user = await _attempts.RequireAsync(id, ct);
@@ -215,15 +236,24 @@ public sealed class SignInFlow
                     return problem;
                 }
                 await _delays.ForgiveAsync(session, _delays.For(user.UsernameKey, http), user.Id, ct);
-                await _sessions.StartAsync(session, user, http, pending.Limit, steppedUp: true, ct);
-                session.RecordForAppliance(
-                    new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }),
-                    new Origin(user.Id, http.Address()));
+                if (remember && pending.Limit is null)
+                {
+                    await _devices.RememberAsync(session, user, http, ct);
+                }
+                await StartAsync(session, user, factor, pending.Limit, steppedUp: true, http, ct);
                 SessionCookie.Delete(http, HalfSignedInHandler.Cookie);
                 return null;
             },
             ct,
             guessable);
+    }
+
+    private async Task StartAsync(TeamSession session, User user, string factor, SessionLimit? limit, bool steppedUp, HttpContext http, CancellationToken ct)
+    {
+        await _sessions.StartAsync(session, user, http, limit, steppedUp, ct);
+        session.RecordForAppliance(
+            new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }),
+            new Origin(user.Id, http.Address()));
     }
 
     private async Task<SignInResult> WrongAsync(User? user, string nameKey, HttpContext http, CancellationToken ct)
@@ -233,10 +263,10 @@ public sealed class SignInFlow
     }
 
     /// <summary>
-    /// False: the password was changed while it was being checked, so it is not the person's any more. Where its hash is weaker than
+    /// Null: the password was changed while it was being checked, so it is not the person's any more. Where its hash is weaker than
     /// today's, <paramref name="better"/> replaces it: this is the one moment at which that can be done.
     /// </summary>
-    private async Task<bool> HalfSignInAsync(User user, string? better, Delays.Keys delay, HttpContext http, CancellationToken ct)
+    private async Task<SignInResult?> HalfSignInAsync(User user, string? better, Delays.Keys delay, HttpContext http, CancellationToken ct)
     {
         var session = await _accounts.OpenAsync(ct);
         await _delays.RefundAsync(session, delay, ct);
@@ -245,11 +275,19 @@ public sealed class SignInFlow
         if (same.Count == 0)
         {
             await _accounts.DisposeAsync();
-            return false;
+            return null;
         }
         if (better is not null)
         {
             await session.ExecuteAsync($"update users set password_hash = {better} where id = {user.Id.Value}", ct);
+        }
+        if (await _devices.UseAsync(session, user, http, ct))
+        {
+            await _delays.ForgiveAsync(session, delay, user.Id, ct);
+            // Nobody touched a key just now: whatever is sensitive still asks for one.
+            await StartAsync(session, user, "remembered-device", null, steppedUp: false, http, ct);
+            await _accounts.CommitAsync(ct);
+            return SignInResult.Done with { IsSignedIn = true };
         }
         var now = _clock.GetUtcNow();
         var token = Token.New();
@@ -263,6 +301,6 @@ public sealed class SignInFlow
         });
         await _accounts.CommitAsync(ct);
         SessionCookie.Write(http, token, HalfSignedInHandler.Cookie);
-        return true;
+        return SignInResult.Done;
     }
 }

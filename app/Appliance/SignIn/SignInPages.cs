@@ -55,7 +55,7 @@ public sealed class SignInPage(SignInFlow flow) : SignInPageModel
     {
         var result = await flow.PasswordAsync(username?.Trim(), password, HttpContext, ct);
         Username = username;
-        return result.Succeeded ? To("/sign-in/key") : Again(result);
+        return result.IsSignedIn ? Redirect(Return) : result.Succeeded ? To("/sign-in/key") : Again(result);
     }
 }
 
@@ -83,13 +83,14 @@ public sealed class SignInKeyPage(SignInFlow flow, ISecurityKeyCeremonies keys) 
             Starts = true,
             Error = Problem,
             Fields = ReturnField,
+            Remember = await flow.RememberPeriodAsync(HttpContext, ct),
         };
         return Page();
     }
 
-    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, CancellationToken ct)
+    public async Task<IActionResult> OnPostAsync(string? reference, string? credential, bool remember, CancellationToken ct)
     {
-        var result = await flow.KeyAsync(reference, credential, HttpContext, ct);
+        var result = await flow.KeyAsync(reference, credential, HttpContext, ct, remember);
         if (result.Succeeded)
         {
             return Redirect(Return);

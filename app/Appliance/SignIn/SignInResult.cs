@@ -6,5 +6,8 @@ public sealed record SignInResult(string? Problem = null, TimeSpan Wait = defaul
 {
     public bool Succeeded => Problem is null;
 
+    /// <summary>Nothing more is asked for: there is a session.</summary>
+    public bool IsSignedIn { get; init; }
+
     public static readonly SignInResult Done = new();
 }

@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Accounts.Address;
 using Appliance.SignIn.Alerts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Tokens;
 using Appliance.SignIn.Totp;
@@ -22,7 +23,7 @@ public static class SignInServices
         services.TryAddSingleton(settings ?? new SignInSettings());
         services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
         services.AddSingleton<MailLinks>().AddSingleton<KnownOrigins>().AddSingleton<AccountAlerts>().AddSingleton<Addresses>().AddSingleton<NewPasswords>();
-        services.AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
+        services.AddSingleton<DeviceMemory>().AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();
         services.AddScoped<Attempts>();

@@ -26,4 +26,7 @@ public sealed record SignInSettings
     /// renewal without a reason. <c>APPLIANCE_PASSWORD_DAYS</c>.
     /// </summary>
     public TimeSpan? PasswordAge { get; init; }
+
+    /// <summary>How long a device may stand in for the second factor where its person wishes so; null: never. <c>APPLIANCE_REMEMBER_DEVICE_DAYS</c>.</summary>
+    public TimeSpan? RememberDevice { get; init; }
 }

@@ -4,6 +4,7 @@ using Appliance.Mail;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
 
 namespace Appliance.Web;
@@ -22,6 +23,12 @@ public sealed record Settings
 
     /// <summary>Which security keys may be added. <c>APPLIANCE_ATTESTATION</c>: <c>known</c> or <c>any</c>.</summary>
     public AttestationPolicy Attestation { get; init; } = AttestationPolicy.Known;
+
+    /// <summary>
+    /// Who proves a security key's model. <c>APPLIANCE_ATTESTATION_ROOTS</c>, <c>APPLIANCE_FIDO_METADATA</c>, <c>APPLIANCE_FIDO_METADATA_ROOT</c>,
+    /// <c>APPLIANCE_FIDO_METADATA_SIGNER</c>.
+    /// </summary>
+    public KeyModelSettings KeyModels { get; init; } = new();
 
     /// <summary>Sessions and passwords.</summary>
     public SignInSettings SignIn { get; init; } = new();

@@ -7,6 +7,7 @@ using Appliance.Mail;
 using Appliance.Objects;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
 using MimeKit;
 
@@ -52,6 +53,7 @@ internal sealed class SettingsReader
             DataFolder = data,
             Origin = Origin() ?? defaults.Origin,
             Attestation = Attestation(),
+            KeyModels = KeyModels(defaults.KeyModels),
             SignIn = SignIn(defaults.SignIn),
             Sms = Sms(),
             Mail = Mail(),
@@ -183,12 +185,28 @@ internal sealed class SettingsReader
         }
     }
 
+    private KeyModelSettings KeyModels(KeyModelSettings defaults)
+    {
+        var models = new KeyModelSettings
+        {
+            Roots = Path("ATTESTATION_ROOTS"),
+            Metadata = Path("FIDO_METADATA"),
+            MetadataRoot = Path("FIDO_METADATA_ROOT"),
+            MetadataSigner = Text("FIDO_METADATA_SIGNER") ?? defaults.MetadataSigner,
+        };
+        _problems.AddRange(models.Problems(TimeProvider.System.GetUtcNow()));
+        return models;
+
+        string? Path(string name) => Text(name) is { } path ? System.IO.Path.GetFullPath(path) : null;
+    }
+
     private SignInSettings SignIn(SignInSettings defaults) => defaults with
     {
         IdleLock = TimeSpan.FromMinutes(Number("IDLE_LOCK_MINUTES", (int)defaults.IdleLock.TotalMinutes, 1, 24 * 60)),
         Lifetime = TimeSpan.FromHours(Number("SESSION_HOURS", (int)defaults.Lifetime.TotalHours, 1, 7 * 24)),
         PasswordLength = Number("PASSWORD_LENGTH", defaults.PasswordLength, 7, 128),
         PasswordAge = NumberOrNone("PASSWORD_DAYS", 1, 3650) is { } days ? TimeSpan.FromDays(days) : null,
+        RememberDevice = NumberOrNone("REMEMBER_DEVICE_DAYS", 1, 90) is { } remember ? TimeSpan.FromDays(remember) : null,
     };
 
     /// <summary>Null: no gateway, so no text messages.</summary>

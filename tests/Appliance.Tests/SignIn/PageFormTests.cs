@@ -42,7 +42,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "people/key-models", "teams" })
         {
             await SeeAsync(anna, page);
         }

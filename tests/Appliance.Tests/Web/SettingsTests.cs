@@ -50,6 +50,8 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_SESSION_HOURS", "169")]
     [InlineData("APPLIANCE_PASSWORD_LENGTH", "6")]
     [InlineData("APPLIANCE_PASSWORD_DAYS", "never")]
+    [InlineData("APPLIANCE_REMEMBER_DEVICE_DAYS", "0")]
+    [InlineData("APPLIANCE_REMEMBER_DEVICE_DAYS", "91")]
     [InlineData("APPLIANCE_SMS_URL", "https://sms.example.org/send")]
     [InlineData("APPLIANCE_SMS_KEY_FILE", "/nonexistent")]
     [InlineData("APPLIANCE_SMS_CA_FILE", "/nonexistent")]
@@ -97,9 +99,11 @@ public sealed class SettingsTests
         SettingsReader.Read(new Hashtable
         {
             ["APPLIANCE_IDLE_LOCK_MINUTES"] = "5", ["APPLIANCE_SESSION_HOURS"] = "8", ["APPLIANCE_PASSWORD_LENGTH"] = "16", ["APPLIANCE_PASSWORD_DAYS"] = "90",
+            ["APPLIANCE_REMEMBER_DEVICE_DAYS"] = "30",
         }).SignIn.ShouldBe(new SignInSettings
         {
             IdleLock = TimeSpan.FromMinutes(5), Lifetime = TimeSpan.FromHours(8), PasswordLength = 16, PasswordAge = TimeSpan.FromDays(90),
+            RememberDevice = TimeSpan.FromDays(30),
         });
     }
 

@@ -16,6 +16,7 @@ public enum Happening
     RecoveryCodesMade,
     CodesGuessed,
     KeyMayBeCopied,
+    DeviceMayBeCopied,
     AddressChanged,
 }
 
@@ -36,6 +37,7 @@ internal static class AlertTexts
             Happening.RecoveryCodesMade => ("recovery-codes.made", "New recovery codes were made", "Ten new recovery codes were made. The old ones do not work any more."),
             Happening.CodesGuessed => ("codes.guessed", "Somebody knows your password and guesses your codes", "Somebody gave your password and then ten wrong codes. Change your password now; that ends it."),
             Happening.KeyMayBeCopied => ("security-key.may-be-copied", "One of your security keys may have been copied", "One of your security keys counted backwards and was refused: there may be a copy of it. Add another key, then remove the one that is marked."),
+            Happening.DeviceMayBeCopied => ("device.may-be-copied", "Somebody may have copied a remembered device of yours", "A cookie that lets one of your devices in without a second factor was used after it had been replaced: two have it. All your sessions were ended and every device was forgotten. Change your password: whoever it was gave it."),
             Happening.AddressChanged => ("address.changed", "Your e-mail address was changed", "Mail about your account goes to another address from now on. This is the last one to this address."),
             _ => throw new ArgumentOutOfRangeException(nameof(what)),
         };

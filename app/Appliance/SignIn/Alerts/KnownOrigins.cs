@@ -27,7 +27,7 @@ public sealed class KnownOrigins(BlobProtector protector, TimeProvider clock)
     /// <summary>What is not seen for so long is new again. Browsers keep a cookie for 400 days at most (RFC 6265bis §5.5).</summary>
     public static readonly TimeSpan Kept = TimeSpan.FromDays(90);
 
-    private const string Cookie = "__Host-appliance-device";
+    private const string Cookie = "__Host-appliance-browser";
 
     /// <summary>Remembers where the person signs in from, and answers whether they were there before. In the caller's transaction.</summary>
     internal async Task<Familiarity> SeenAsync(TeamSession session, UserId user, HttpContext http, CancellationToken ct)

@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -37,6 +38,7 @@ public sealed class NotMePage(AccountSession accounts, MailLinks links, Sessions
         }
         var user = link.UserId;
         await sessions.EndAllAsync(session, user, HttpContext, ct);
+        await DeviceMemory.ForgetAllAsync(session, user, "sign-in.disowned", HttpContext, ct);
         await session.ExecuteAsync($"delete from sign_ins where user_id = {user.Value}", ct);
         // What was made by whoever signed in; older tokens are the person's own.
         var revoked = await session.ExecuteAsync($"delete from api_tokens where user_id = {user.Value} and created_at >= {link.CreatedAt}", ct);

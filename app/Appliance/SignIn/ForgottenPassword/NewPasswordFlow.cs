@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.RememberedDevices;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn.ForgottenPassword;
@@ -116,6 +117,7 @@ public sealed class NewPasswordFlow
         await session.ExecuteAsync($"delete from mail_links where user_id = {user.Value} and purpose = {MailLinks.NewPassword} and id <> {linkId} and used_at is null", ct);
         await session.ExecuteAsync($"delete from sign_ins where user_id = {user.Value}", ct);
         await sessions.EndAllAsync(session, user, http, ct);
+        await DeviceMemory.ForgetAllAsync(session, user, "password.recovered", http, ct);
         session.RecordForAppliance(new LedgerEvent("password.recovered", user.ToString()), new Origin(user, http.Address()));
         alerts.Tell(session, user, Happening.PasswordRecovered, http);
         SessionCookie.Delete(http, NewPasswordHandler.Cookie);

@@ -27,6 +27,9 @@ public sealed record KeyPrompt
     /// <summary>Where the form goes; null: to its own page.</summary>
     public string? Action { get; init; }
 
+    /// <summary>For how long this device can be remembered along with it; null: it cannot.</summary>
+    public TimeSpan? Remember { get; init; }
+
     /// <summary>Further hidden fields.</summary>
     public IReadOnlyDictionary<string, string> Fields { get; init; } = new Dictionary<string, string>(StringComparer.Ordinal);
 }

@@ -1,5 +1,7 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.RememberedDevices;
+using Appliance.SignIn.SecurityKeys.Models;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn.SecurityKeys;
@@ -15,7 +17,7 @@ public enum KeyChange
     /// <summary>The name is not one; <see cref="KeyName.Rule"/>.</summary>
     BadName,
 
-    /// <summary>It is the person's last factor: without it nobody could sign in.</summary>
+    /// <summary>It is the person's last factor that may be used: without it nobody could sign in.</summary>
     LastFactor,
 }
 
@@ -60,7 +62,7 @@ public sealed class KeyRing(Database database)
 
     /// <summary>In the caller's transaction, which it commits where the answer is <see cref="KeyChange.Done"/>.</summary>
     public static async Task<KeyChange> RemoveAsync(
-        TeamSession session, UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
+        TeamSession session, AllowedKeyModels models, UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
     {
         await Factors.LockAsync(session, user, cancellationToken);
         var keys = await session.Query<SecurityKey>().Where(k => k.UserId == user).ToListAsync(cancellationToken);
@@ -68,11 +70,17 @@ public sealed class KeyRing(Database database)
         {
             return KeyChange.Unknown;
         }
-        if (keys.Count == 1 && !(await Factors.ReadAsync(session, user, cancellationToken)).App)
+        if (!(await Factors.ReadAsync(session, user, cancellationToken)).App)
         {
-            return KeyChange.LastFactor;
+            // A key of a model that is not allowed is no factor that stays.
+            var allowed = await models.AllowedOfAsync(session, keys, cancellationToken);
+            if (keys.Count == 1 || (allowed.Count == 1 && allowed.Contains(key)))
+            {
+                return KeyChange.LastFactor;
+            }
         }
         session.Remove(key);
+        await DeviceMemory.ForgetAllAsync(session, user, "security-key.removed", http, cancellationToken);
         session.RecordForAppliance(KeyEvents.Removed(key), http.Origin());
         return KeyChange.Done;
     }

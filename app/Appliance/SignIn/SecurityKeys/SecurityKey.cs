@@ -60,7 +60,8 @@ public sealed class SecurityKey
 /// <summary>What the security page's section of keys shows.</summary>
 /// <param name="Keys">The person's, the oldest first.</param>
 /// <param name="Removable">One of them may go: another factor stays.</param>
-public sealed record SecurityKeySection(IReadOnlyList<SecurityKey> Keys, bool Removable);
+/// <param name="Allowed">Those that may be used: the others are of no allowed model, and sign nobody in.</param>
+public sealed record SecurityKeySection(IReadOnlyList<SecurityKey> Keys, bool Removable, IReadOnlyCollection<SecurityKey> Allowed);
 
 internal sealed class SecurityKeyConfiguration : IEntityTypeConfiguration<SecurityKey>
 {

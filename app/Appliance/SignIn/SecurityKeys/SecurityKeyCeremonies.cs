@@ -2,7 +2,9 @@ using System.Text.Json;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.SignIn.Sms;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.EntityFrameworkCore;
@@ -18,6 +20,7 @@ namespace Appliance.SignIn.SecurityKeys;
 internal sealed class SecurityKeyCeremonies(
     Database database,
     Ceremonies ceremonies,
+    AllowedKeyModels models,
     Notices notices,
     IUserStore<User> store,
     IOptions<IdentityOptions> identity,
@@ -31,6 +34,10 @@ internal sealed class SecurityKeyCeremonies(
     private const string NotAccepted = "The key's answer was not accepted. Nothing was changed. Please try again.";
     private const string InUse = "This key cannot be added: it is in use already.";
     private const string Taken = "The credential is registered already (WebAuthn §7.1 step 26).";
+    private const string ModelRule = "The key has not proven to be of a model that is allowed (WebAuthn §7.1 steps 22 to 24).";
+    private const string OtherModel = "This key cannot be added: only certain models are allowed here, and it has not proven to be one of them. Ask your administrator which.";
+    private const string OtherModelNow =
+        "This key has not proven to be of a model that is allowed here. Sign in with another key, your app or a recovery code, then add a key of an allowed model.";
     private const string MayBeCopied =
         "This key counted backwards, as a copy of it would. It was not accepted and your administrator can see it. Use another key or a recovery code.";
 
@@ -72,6 +79,10 @@ internal sealed class SecurityKeyCeremonies(
                 : await RefuseAsync(user, CeremonyPurpose.Registration, e.Message, NotAccepted, http, ct);
         }
         var key = Key(user, passkey, cleanName);
+        if (!await models.AllowsAsync(session, key, ct))
+        {
+            return await RefuseAsync(user, CeremonyPurpose.Registration, ModelRule, OtherModel, http, ct);
+        }
         await Factors.LockAsync(session, user.Id, ct);
         // Of two transactions that add the same credential, the second waits here and then finds it taken.
         var added = await session.ExecuteAsync(
@@ -89,6 +100,7 @@ internal sealed class SecurityKeyCeremonies(
             return await RefuseAsync(user, CeremonyPurpose.Registration, Taken, InUse, http, ct);
         }
         session.RecordForAppliance(KeyEvents.Added(key), http.Origin());
+        await DeviceMemory.ForgetAllAsync(session, user.Id, "security-key.added", http, ct);
         await Phones.RemoveAsync(session, user.Id, http, ct);
         return new KeyResult(true);
     }
@@ -126,6 +138,11 @@ internal sealed class SecurityKeyCeremonies(
             return await RefuseAsync(user, CeremonyPurpose.Assertion, e.Message, NotAccepted, http, ct);
         }
         // Everything else was right: whoever answered holds the credential's private key.
+        if (await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.CredentialId == credential.Id && k.UserId == user.Id, ct) is not { } key
+            || !await models.AllowsAsync(session, key, ct))
+        {
+            return await RefuseAsync(user, CeremonyPurpose.Assertion, ModelRule, OtherModelNow, http, ct);
+        }
         return await CountAsync(user, credential, http, ct);
     }
 

@@ -1,3 +1,4 @@
+using Appliance.SignIn.SecurityKeys.Models;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -12,6 +13,9 @@ public static class SecurityKeyServices
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IConfigureOptions<IdentityPasskeyOptions>, SecurityKeyOptions>();
         services.AddSingleton<Ceremonies>();
+        services.AddSingleton<KeyModelStore>();
+        services.AddHostedService(provider => provider.GetRequiredService<KeyModelStore>());
+        services.AddSingleton(provider => new AllowedKeyModels(provider.GetRequiredService<KeyModelStore>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<KeyRing>();
         services.AddScoped<ISecurityKeyCeremonies, SecurityKeyCeremonies>();
         return services;

@@ -34,13 +34,13 @@ public sealed class SignInAppPage(SignInFlow flow) : SignInPageModel
             return To("/sign-in/key");
         }
         (Username, HasKey) = (user.Username, factors.Key);
-        Prompt = new AppPrompt { Button = "Sign in", Problem = Problem, Fields = ReturnField };
+        Prompt = new AppPrompt { Button = "Sign in", Problem = Problem, Fields = ReturnField, Remember = await flow.RememberPeriodAsync(HttpContext, ct) };
         return Page();
     }
 
-    public async Task<IActionResult> OnPostAsync(string? code, CancellationToken ct)
+    public async Task<IActionResult> OnPostAsync(string? code, bool remember, CancellationToken ct)
     {
-        var result = await flow.AppAsync(code, HttpContext, ct);
+        var result = await flow.AppAsync(code, HttpContext, ct, remember);
         if (result.Succeeded)
         {
             return Redirect(Return);

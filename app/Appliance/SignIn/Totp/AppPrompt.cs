@@ -12,6 +12,9 @@ public sealed record AppPrompt
     /// <summary>Where the form goes; null: to its own page.</summary>
     public string? Action { get; init; }
 
+    /// <summary>For how long this device can be remembered along with it; null: it cannot.</summary>
+    public TimeSpan? Remember { get; init; }
+
     /// <summary>Further hidden fields.</summary>
     public required IReadOnlyDictionary<string, string> Fields { get; init; }
 }

@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.Vault;
@@ -74,6 +75,7 @@ public sealed class AuthenticatorApps(Database database, BlobProtector protector
             CreatedAt = now,
         });
         session.RecordForAppliance(AppEvents.Added(user.Id, replaced), http.Origin());
+        await DeviceMemory.ForgetAllAsync(session, user.Id, "authenticator-app.added", http, ct);
         await Phones.RemoveAsync(session, user.Id, http, ct);
         await session.SaveAsync(ct);
         return new KeyResult(true);
@@ -94,6 +96,7 @@ public sealed class AuthenticatorApps(Database database, BlobProtector protector
         }
         await session.ExecuteAsync($"delete from authenticator_apps where user_id = {user.Value}", ct);
         session.RecordForAppliance(AppEvents.Removed(user), http.Origin());
+        await DeviceMemory.ForgetAllAsync(session, user, "authenticator-app.removed", http, ct);
         return KeyChange.Done;
     }
 

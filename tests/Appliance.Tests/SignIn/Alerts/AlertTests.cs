@@ -30,7 +30,7 @@ public sealed class AlertTests(MailHost host) : IClassFixture<MailHost>
         await SignInAsync(moved, person, 60);
         await MailFaultTests.WaitForAsync(() => Task.FromResult(host.Mail.Count(address, NewPlace) == 2));
         host.Mail.Mails.Last(m => m.To == address && m.Subject == NewPlace).Text.ShouldContain("127.9.9.9");
-        (await host.DumpAsync()).ShouldNotContain(person.Cookie("__Host-appliance-device")!);
+        (await host.DumpAsync()).ShouldNotContain(person.Cookie("__Host-appliance-browser")!);
         person.Dispose();
     }
 

@@ -6,6 +6,7 @@ using Appliance.Data;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Attestation;
+using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.Tests.TestServers;
 using Appliance.Web;
 using Microsoft.AspNetCore.Builder;
@@ -33,6 +34,13 @@ public class SecurityKeyHost : IAsyncLifetime
 
     protected virtual AttestationPolicy Policy => AttestationPolicy.Known;
 
+    /// <summary>Who proves a key's model.</summary>
+    protected virtual KeyModelSettings Models => new();
+
+    internal KeyModelStore Store => _app.Services.GetRequiredService<KeyModelStore>();
+
+    internal AllowedKeyModels Allowed => _app.Services.GetRequiredService<AllowedKeyModels>();
+
     public AdjustableClock Clock { get; } = new();
 
     public PostgresCluster Cluster { get; private set; } = null!;
@@ -53,7 +61,7 @@ public class SecurityKeyHost : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton<TimeProvider>(Clock);
-        builder.Services.AddSingleton(new Settings { DataFolder = "unused", DatabaseHost = Cluster.Socket, Origin = new Uri(Origin), Attestation = Policy });
+        builder.Services.AddSingleton(new Settings { DataFolder = "unused", DatabaseHost = Cluster.Socket, Origin = new Uri(Origin), Attestation = Policy, KeyModels = Models });
         builder.Services.AddDatabase(Cluster.Options(DatabaseName), typeof(ApplianceProgram).Assembly);
         builder.Services.AddSingleton(System.Reflection.DispatchProxy.Create<IUserStore<User>, NoStore>());
         builder.Services.AddSingleton<Notices>();
@@ -86,7 +94,7 @@ public class SecurityKeyHost : IAsyncLifetime
         await _app.StartAsync();
     }
 
-    public async Task DisposeAsync() => await _app.DisposeAsync();
+    public virtual async Task DisposeAsync() => await _app.DisposeAsync();
 
     public async Task<User> PersonAsync()
     {
@@ -118,7 +126,7 @@ public class SecurityKeyHost : IAsyncLifetime
     public async Task<KeyChange> RemoveKeyAsync(UserId user, string reference, HttpContext http, CancellationToken cancellationToken)
     {
         await using var session = await Database.ForApplianceAsync(cancellationToken);
-        var change = await KeyRing.RemoveAsync(session, user, reference, http, cancellationToken);
+        var change = await KeyRing.RemoveAsync(session, Allowed, user, reference, http, cancellationToken);
         if (change == KeyChange.Done)
         {
             await session.CommitAsync(cancellationToken);

@@ -7,7 +7,7 @@ namespace Appliance.SignIn.SecurityKeys.Attestation;
 /// <summary>What the operator accepts from a new security key. <c>APPLIANCE_ATTESTATION</c>: <c>known</c> (default) or <c>any</c>.</summary>
 /// <remarks>
 /// A statement of a known format is verified under either. What is verified is that the key signed it, not yet who made the key:
-/// that takes the makers' root certificates, and only with them does a list of models (AAGUIDs) mean anything.
+/// that takes the makers' root certificates (<see cref="Models.KeyModels"/>), and only with them does a list of models (AAGUIDs) mean anything.
 /// </remarks>
 public enum AttestationPolicy
 {
@@ -41,6 +41,9 @@ internal static class AttestationVerifier
         }
         return attestation;
     }
+
+    /// <summary>Whether a certificate names the model that it is for (§8.2.1, id-fido-gen-ce-aaguid).</summary>
+    public static bool NamesModel(X509Certificate2 certificate) => certificate.Extensions.Any(e => e.Oid?.Value == AaguidExtension);
 
     private static void VerifyStatement(AttestationObject attestation, ReadOnlySpan<byte> clientDataHash, AttestationPolicy policy)
     {
@@ -166,19 +169,7 @@ internal static class AttestationVerifier
         return CoseAlgorithm.Verify(algorithm, key, signed, signature);
     }
 
-    private static X509Certificate2 Load(IReadOnlyList<byte[]> certificates)
-    {
-        // DER alone: the loader would also take PEM.
-        if (certificates is not [[0x30, ..] first, ..])
-        {
-            throw new AttestationException("Attestation statement: no certificate.");
-        }
-        var certificate = X509CertificateLoader.LoadCertificate(first);
-        if (certificate.RawData.Length == first.Length)
-        {
-            return certificate;
-        }
-        certificate.Dispose();
-        throw new AttestationException("Attestation statement: something follows the certificate.");
-    }
+    private static X509Certificate2 Load(IReadOnlyList<byte[]> certificates) => certificates is [var first, ..]
+        ? DerCertificate.Load(first)
+        : throw new AttestationException("Attestation statement: no certificate.");
 }

@@ -74,11 +74,12 @@ internal sealed class AuthenticatorData
         var id = rest[..idLength];
         rest = rest[idLength..];
         var keyLength = StrictCbor.FirstMapLength(rest, "Public key");
-        var key = CoseKey.Parse(rest[..keyLength]);
+        var encoded = rest[..keyLength];
+        var key = CoseKey.Parse(encoded);
         rest = rest[keyLength..];
-        return new AttestedCredential(aaguid, id, key);
+        return new AttestedCredential(aaguid, id, key, encoded);
     }
 }
 
 /// <summary>The new credential inside authenticator data. The AAGUID is the authenticator's model, nil where it does not say.</summary>
-internal sealed record AttestedCredential(Guid Aaguid, ReadOnlyMemory<byte> Id, CoseKey PublicKey);
+internal sealed record AttestedCredential(Guid Aaguid, ReadOnlyMemory<byte> Id, CoseKey PublicKey, ReadOnlyMemory<byte> EncodedKey);
