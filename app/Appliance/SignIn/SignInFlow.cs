@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
@@ -93,15 +94,19 @@ public sealed class SignInFlow
         {
             return await _attempts.BusyAsync(delay, ct);
         }
-        return await HalfSignInAsync(user!, better, delay, http, ct) ? SignInResult.Done : await WrongAsync(user, nameKey, http, ct);
+        return await HalfSignInAsync(user!, better, delay, http, ct) ?? await WrongAsync(user, nameKey, http, ct);
     }
 
-    /// <summary>The half signed-in person, what they can go on with best, and all that they have.</summary>
+    /// <summary>
+    /// The half signed-in person, what they can go on with best, and all that they may go on with. What is given and is not enough for the policy opens a
+    /// session in which the person can only enrol what is (<see cref="SignedInPerson.MustEnrol"/>).
+    /// </summary>
     public async Task<(User User, NextFactor Next, Factors Factors)> HalfSignedInAsync(HttpContext http, CancellationToken ct)
     {
         var user = await _attempts.RequireAsync(HalfSignedInHandler.Read(http).User, ct);
         var session = await _accounts.OpenAsync(ct);
         var factors = await Factors.ReadAsync(session, user.Id, ct);
+        factors = factors with { App = factors.App && (await session.AppliancePolicyAsync(ct)).Factors.TakesApp(factors.Key) };
         var next = factors.Key ? NextFactor.Key
             : factors.App ? NextFactor.App
             : factors.Phone && _phones.AreOffered ? NextFactor.Phone
@@ -118,7 +123,16 @@ public sealed class SignInFlow
 
     /// <summary>The second step with a code from the person's app.</summary>
     public Task<SignInResult> AppAsync(string? code, HttpContext http, CancellationToken ct) =>
-        SecondAsync("app", http, (user, _) => _apps.VerifyAsync(user, code, http, ct), ct, guessable: true);
+        SecondAsync(
+            "app",
+            http,
+            async (user, session) =>
+            {
+                var refused = await session.AppProblemAsync(user.Id, ct);
+                return refused is null ? await _apps.VerifyAsync(user, code, http, ct) : new KeyResult(false, refused);
+            },
+            ct,
+            guessable: true);
 
     /// <summary>The second step with a code that was sent to the person's phone.</summary>
     public Task<SignInResult> PhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
@@ -151,15 +165,17 @@ public sealed class SignInFlow
 
     /// <summary>The same with their first app.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
-        FirstAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+        FirstAsync("first-app", http, async (user, session) => await session.OnlyKeysProblemAsync(ct) is { } refused ? new KeyResult(false, refused) : await _apps.AddAsync(session, user, offer, code, http, ct), ct);
 
     /// <summary>The same with a phone, where the operator named a gateway.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
-        FirstAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
+        FirstAsync("first-phone", http, async (user, session) => await session.OnlyKeysProblemAsync(ct) is { } refused ? new KeyResult(false, refused) : await _phones.AddAsync(session, user, reference, code, http, ct), ct);
 
     private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FirstAsync(
         string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> add, CancellationToken ct)
     {
+        // A team's identity provider stands for the password in that team alone; what it adds to somebody's own account would open the rest.
+        const string NotByProvider = "Your account has a password of its own. Sign in with that, add a security key, then come back.";
         const string NotFirst = "You have a second factor already. Use it to sign in.";
         var codes = RecoveryCodes.Make();
         if ((await HalfSignedInAsync(http, ct)).Next != NextFactor.Enrol)
@@ -173,6 +189,11 @@ public sealed class SignInFlow
             {
                 // Of two who add the first at once, one does.
                 await Factors.LockAsync(session, user.Id, ct);
+                var (signIn, _) = HalfSignedInHandler.Read(http);
+                if (user.PasswordHash is not null && await session.Query<PendingSignIn>().AnyAsync(s => s.Id == signIn && s.OnlyTeam != null, ct))
+                {
+                    return new KeyResult(false, NotByProvider);
+                }
                 var added = (await Factors.ReadAsync(session, user.Id, ct)).Any ? new KeyResult(false, NotFirst) : await add(user, session);
                 if (added.Succeeded)
                 {
@@ -191,11 +212,17 @@ public sealed class SignInFlow
     {
         var (signIn, id) = HalfSignedInHandler.Read(http);
         var user = await _attempts.RequireAsync(id, ct);
+        KeyProof? proof = null;
         return await _attempts.ChargedAsync(
             factor,
             user,
             http,
-            session => check(user, session),
+            async session =>
+            {
+                var result = await check(user, session);
+                proof = result.Proof;
+                return result;
+            },
             async session =>
             {
                 // Of two answers at once, one makes the session.
@@ -206,7 +233,7 @@ public sealed class SignInFlow
                     return TooLate;
                 }
                 await _delays.ForgiveAsync(session, _delays.For(user.UsernameKey, http), user.Id, ct);
-                await _sessions.StartAsync(session, user, http, pending.Limit, steppedUp: true, ct);
+                await _sessions.StartAsync(session, user, http, pending.Limit, steppedUp: true, SessionFactor.Of(proof, Given(factor)), ct);
                 session.RecordForAppliance(
                     new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }),
                     new Origin(user.Id, http.Address()));
@@ -217,6 +244,14 @@ public sealed class SignInFlow
             guessable);
     }
 
+    private static string Given(string step) => step switch
+    {
+        "app" or "first-app" => SessionFactor.App,
+        "sms" or "first-phone" => SessionFactor.Phone,
+        "recovery-code" => SessionFactor.RecoveryCode,
+        _ => throw new InvalidOperationException($"{step} gave no proof."),
+    };
+
     private async Task<SignInResult> WrongAsync(User? user, string nameKey, HttpContext http, CancellationToken ct)
     {
         await _attempts.FailedAsync("password", user?.Id.ToString() ?? _attempts.Unknown(nameKey), user?.Id, http, ct);
@@ -224,10 +259,11 @@ public sealed class SignInFlow
     }
 
     /// <summary>
-    /// False: the password was changed while it was being checked, so it is not the person's any more. Where its hash is weaker than
-    /// today's, <paramref name="better"/> replaces it: this is the one moment at which that can be done.
+    /// Null: the password was changed while it was being checked, so it is not the person's any more. Where its hash is weaker than
+    /// today's, <paramref name="better"/> replaces it: this is the one moment at which that can be done. Who has nothing else is signed in, where the
+    /// policy leaves a second factor to everybody.
     /// </summary>
-    private async Task<bool> HalfSignInAsync(User user, string? better, Delays.Keys delay, HttpContext http, CancellationToken ct)
+    private async Task<SignInResult?> HalfSignInAsync(User user, string? better, Delays.Keys delay, HttpContext http, CancellationToken ct)
     {
         var session = await _accounts.OpenAsync(ct);
         await _delays.RefundAsync(session, delay, ct);
@@ -236,11 +272,22 @@ public sealed class SignInFlow
         if (same.Count == 0)
         {
             await _accounts.DisposeAsync();
-            return false;
+            return null;
         }
         if (better is not null)
         {
             await session.ExecuteAsync($"update users set password_hash = {better} where id = {user.Id.Value}", ct);
+        }
+        if ((await session.AppliancePolicyAsync(ct)).Factors.SecondFactor == FactorRule.Optional
+            && !(await Factors.ReadAsync(session, user.Id, ct)).Any && await _codes.CountAsync(session, user.Id, ct) == 0)
+        {
+            await _delays.ForgiveAsync(session, delay, user.Id, ct);
+            await _sessions.StartAsync(session, user, http, null, steppedUp: true, new SessionFactor(SessionFactor.Password), ct);
+            session.RecordForAppliance(
+                new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = "none" }),
+                new Origin(user.Id, http.Address()));
+            await _accounts.CommitAsync(ct);
+            return new SignInResult { IsComplete = true };
         }
         var now = _clock.GetUtcNow();
         var token = Token.New();
@@ -254,6 +301,6 @@ public sealed class SignInFlow
         });
         await _accounts.CommitAsync(ct);
         SessionCookie.Write(http, token, HalfSignedInHandler.Cookie);
-        return true;
+        return SignInResult.Done;
     }
 }

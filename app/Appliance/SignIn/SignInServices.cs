@@ -1,4 +1,5 @@
 using Appliance.Accounts;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Tokens;
 using Appliance.SignIn.Totp;
@@ -25,6 +26,8 @@ public static class SignInServices
         services.AddScoped(provider => new SignInFlow(provider));
         services.AddScoped(provider => new UnlockFlow(provider));
         services.AddScoped(provider => new SetUpFlow(provider));
+        services.AddScoped(provider => new PasskeySignIn(provider));
+        services.AddSingleton<Policies>();
         services.AddSingleton<PasswordCheckLimit>();
         services.TryAddSingleton(new Announcements(Console.Out));
         services.AddHostedService<SetUpAtStart>();
@@ -63,7 +66,9 @@ public static class SignInServices
             .AddApiPolicies()
             .AddPolicy(Access.SignedIn, p => InState(p, SignedInPerson.Open))
             .AddPolicy(Access.SteppedUp, p => InState(p, SignedInPerson.Open).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
-            .AddPolicy(Access.PasswordDue, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue))
+            .AddPolicy(Access.Enrol, p => InState(p, SignedInPerson.Open, SignedInPerson.MustEnrol))
+            .AddPolicy(Access.EnrolSteppedUp, p => InState(p, SignedInPerson.Open, SignedInPerson.MustEnrol).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
+            .AddPolicy(Access.SteppingUp, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue, SignedInPerson.MustEnrol))
             .AddPolicy(Access.PasswordDueSteppedUp, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
             .AddPolicy(Access.Locked, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme).RequireAuthenticatedUser())
             .AddPolicy(Access.HalfSignedIn, p => p.AddAuthenticationSchemes(HalfSignedInHandler.Scheme).RequireAuthenticatedUser())
@@ -71,7 +76,7 @@ public static class SignInServices
             .AddPolicy(Access.ChoosingPassword, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme, SetUpHandler.Scheme)
                 .RequireAuthenticatedUser()
                 .RequireAssertion(c => c.User.HasClaim(claim => claim.Type == SetUpHandler.LinkClaim)
-                    || (c.User.IdOrNull() is not null && !c.User.IsLocked() && c.User.OnlyTeamReference() is null)));
+                    || (c.User.IdOrNull() is not null && !c.User.IsLocked() && !c.User.IsToEnrol() && c.User.OnlyTeamReference() is null)));
     }
 
     private static AuthorizationPolicyBuilder InState(AuthorizationPolicyBuilder policy, params string[] states) => policy

@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn.SecurityKeys;
@@ -15,7 +16,7 @@ public enum KeyChange
     /// <summary>The name is not one; <see cref="KeyName.Rule"/>.</summary>
     BadName,
 
-    /// <summary>It is the person's last factor: without it nobody could sign in.</summary>
+    /// <summary>A policy needs it: <see cref="FactorRules.NeededProblemAsync"/> says which.</summary>
     LastFactor,
 }
 
@@ -36,6 +37,14 @@ public sealed class KeyRing(Database database)
         await using var session = await database.ForApplianceAsync(cancellationToken);
         return await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.UserId == user && k.Reference == reference, cancellationToken);
     }
+
+    /// <summary>What the person has, without that key.</summary>
+    internal static Func<EnrolledFactors, EnrolledFactors> Without(SecurityKey key) => has =>
+    {
+        var keys = has.Keys.ToList();
+        keys.Remove(new KeyFacts(key.IsBackupEligible, key.IsUserVerified || key.UserVerifiedAt is not null));
+        return has with { Keys = keys };
+    };
 
     public async Task<KeyChange> RenameAsync(UserId user, string reference, string? name, HttpContext http, CancellationToken cancellationToken)
     {
@@ -68,11 +77,15 @@ public sealed class KeyRing(Database database)
         {
             return KeyChange.Unknown;
         }
-        if (keys.Count == 1 && !(await Factors.ReadAsync(session, user, cancellationToken)).App)
+        if (await session.NeededProblemAsync(user, Without(key), cancellationToken) is not null)
         {
             return KeyChange.LastFactor;
         }
         session.Remove(key);
+        if (keys.Count == 1 && !(await Factors.ReadAsync(session, user, cancellationToken)).App)
+        {
+            await RecoveryCodes.RemoveAllAsync(session, user, cancellationToken);
+        }
         session.RecordForAppliance(KeyEvents.Removed(key), http.Origin());
         return KeyChange.Done;
     }

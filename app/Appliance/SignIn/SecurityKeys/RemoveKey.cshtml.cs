@@ -1,4 +1,5 @@
 using Appliance.Data;
+using Appliance.SignIn.Policy;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -12,12 +13,19 @@ public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, Database dat
 {
     public string? Name { get; private set; }
 
+    /// <summary>Why it stays; null: it may go.</summary>
     public string? Error { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(string reference, CancellationToken cancellationToken)
     {
-        Name = (await keys.FindAsync(User.Id(), reference, cancellationToken))?.Name;
-        return Name is null ? NotFound() : Page();
+        if (await keys.FindAsync(User.Id(), reference, cancellationToken) is not { } key)
+        {
+            return NotFound();
+        }
+        Name = key.Name;
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        Error = await session.NeededProblemAsync(User.Id(), KeyRing.Without(key), cancellationToken);
+        return Page();
     }
 
     public async Task<IActionResult> OnPostAsync(string reference, CancellationToken cancellationToken)
@@ -28,7 +36,6 @@ public sealed class RemoveKeyModel(KeyRing keys, Sessions sessions, Database dat
             case KeyChange.Unknown:
                 return NotFound();
             case KeyChange.LastFactor:
-                Error = "This is your only key. Without it you could not sign in. Add another one, or an app, first.";
                 return await OnGetAsync(reference, cancellationToken);
             default:
                 await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);
