@@ -2,6 +2,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Models;
@@ -29,6 +30,9 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
     /// <summary>The last digits of the phone that text messages go to; null: none do.</summary>
     public string? Phone { get; private set; }
 
+    /// <summary>The policy leaves a second factor to everybody.</summary>
+    public bool MayBeWithout { get; private set; }
+
     public int CodesLeft { get; private set; }
 
     public DateTimeOffset? PasswordChangedAt { get; private set; }
@@ -43,16 +47,17 @@ public sealed class SecurityPage(Database database, RecoveryCodes codes, KeyRing
         await using (var session = await database.ForApplianceAsync(ct))
         {
             CodesLeft = await codes.CountAsync(session, id, ct);
+            MayBeWithout = (await session.AppliancePolicyAsync(ct)).Factors.SecondFactor == FactorRule.Optional;
             var user = await session.Query<User>().AsNoTracking().SingleAsync(u => u.Id == id, ct);
             (PasswordChangedAt, Address, AddressIsConfirmed) = (user.PasswordChangedAt, user.Email, user.EmailConfirmedAt is not null);
         }
         var (all, app) = (await keys.ListAsync(id, ct), await apps.FindAsync(id, ct));
         await using (var session = await database.ForApplianceAsync(ct))
         {
-            Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null, await models.AllowedOfAsync(session, all, ct));
+            Keys = new SecurityKeySection(all, Removable: all.Count > 1 || app is not null || MayBeWithout, await models.AllowedOfAsync(session, all, ct));
         }
         Phone = await phones.HintAsync(id, ct);
-        App = new AppSection(app, Removable: app is not null && all.Count > 0);
+        App = new AppSection(app, Removable: app is not null && (all.Count > 0 || MayBeWithout));
     }
 }
 
@@ -122,7 +127,7 @@ public sealed class PasswordPage(
 
 /// <summary>Ten new recovery codes, which void the old ones and are shown once.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class RecoveryCodesPage(AccountSession accounts, RecoveryCodes recoveryCodes, Notices notices, AccountAlerts alerts, SignIn.Sessions sessions) : PageModel
+public sealed class RecoveryCodesPage(AccountSession accounts, Database database, RecoveryCodes recoveryCodes, Notices notices, AccountAlerts alerts, SignIn.Sessions sessions) : FactorPage(database)
 {
     public NewCodes? Codes { get; private set; }
 

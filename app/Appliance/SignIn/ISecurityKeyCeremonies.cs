@@ -1,5 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Policy;
+using System.Text.Json.Serialization;
 
 namespace Appliance.SignIn;
 
@@ -10,7 +12,12 @@ public sealed record Ceremony(string Reference, string OptionsJson);
 
 /// <param name="Succeeded">The answer was right.</param>
 /// <param name="Reason">Where it was not: a sentence for the person, without details that help an attacker.</param>
-public sealed record KeyResult(bool Succeeded, string? Reason = null);
+public sealed record KeyResult(bool Succeeded, string? Reason = null)
+{
+    /// <summary>Where a key answered: which one, and how. Never leaves the process.</summary>
+    [JsonIgnore]
+    public KeyProof? Proof { get; init; }
+}
 
 /// <summary>
 /// Security keys as the second factor (W3C WebAuthn level 3 §7.1, §7.2). The methods that finish work inside the caller's
@@ -32,5 +39,12 @@ public interface ISecurityKeyCeremonies
     Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct);
 
     Task<KeyResult> FinishAssertionAsync(
+        User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct);
+
+    /// <summary>Asks for a passkey that the device itself finds and that verifies its user, before anybody is known.</summary>
+    Task<Ceremony> BeginPasskeyAsync(HttpContext http, CancellationToken ct);
+
+    /// <summary>Checks the answer of a passkey that is, as it says, one of <paramref name="user"/>'s.</summary>
+    Task<KeyResult> FinishPasskeyAsync(
         User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct);
 }

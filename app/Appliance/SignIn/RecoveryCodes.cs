@@ -49,6 +49,10 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
     public static IReadOnlyList<string> Make() =>
         [.. Enumerable.Range(0, Count).Select(_ => string.Join('-', RandomNumberGenerator.GetString(Alphabet, Characters).Chunk(4).Select(g => new string(g))))];
 
+    /// <summary>The last factor is gone: nothing is left that they would stand for.</summary>
+    public static Task RemoveAllAsync(TeamSession session, UserId user, CancellationToken cancellationToken) =>
+        session.ExecuteAsync($"delete from recovery_codes where user_id = {user.Value}", cancellationToken);
+
     /// <summary>The given codes are the person's only ones from now on.</summary>
     public async Task ReplaceAsync(TeamSession session, UserId user, IEnumerable<string> codes, CancellationToken cancellationToken)
     {

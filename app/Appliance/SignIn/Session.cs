@@ -40,6 +40,18 @@ public sealed class Session
     /// <summary>The public reference of <see cref="OnlyTeam"/>.</summary>
     public string? OnlyTeamReference { get; init; }
 
+    /// <summary>What was given as the second factor; null: by a version that did not write it down.</summary>
+    public string? Factor { get; set; }
+
+    /// <summary>The key that was touched last; it may be gone by now.</summary>
+    public byte[]? KeyId { get; set; }
+
+    /// <summary>That key asked for PIN, fingerprint or face.</summary>
+    public bool UserVerified { get; set; }
+
+    /// <summary>The longest time without use since the person last proved who they are, in seconds.</summary>
+    public int LongestIdleSeconds { get; set; }
+
     /// <summary>The browser's own words, cut.</summary>
     public string? Agent { get; init; }
 }

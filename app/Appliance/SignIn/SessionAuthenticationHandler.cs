@@ -37,6 +37,10 @@ internal sealed class SessionAuthenticationHandler(
         {
             await SendAsync("/locked", StatusCodes.Status403Forbidden, "session-locked", "This session is locked. Open it with your security key or your password.");
         }
+        else if (person?.IsToEnrol() == true && !AsksFor(Context.GetEndpoint(), Access.Enrol, Access.EnrolSteppedUp, Access.SteppingUp))
+        {
+            await SendAsync("/account/enrol", StatusCodes.Status403Forbidden, "policy-unmet", "The appliance's policy asks for more than you signed in with. Open its pages, which say what.");
+        }
         else if (TeamDoor.WhyClosed(Context) is { } closed)
         {
             await closed.AnswerAsync(Context, IsNavigation(Request));
@@ -45,7 +49,7 @@ internal sealed class SessionAuthenticationHandler(
         {
             await SendAsync("/account/password", StatusCodes.Status403Forbidden, "password-due", "Your password is due for renewal. Change it first.");
         }
-        else if (person?.IsSteppedUp() == false && AsksFor(Context.GetEndpoint(), Access.SteppedUp, Access.PasswordDueSteppedUp))
+        else if (person?.IsSteppedUp() == false && AsksFor(Context.GetEndpoint(), Access.SteppedUp, Access.PasswordDueSteppedUp, Access.EnrolSteppedUp))
         {
             await SendAsync("/step-up", StatusCodes.Status403Forbidden, "step-up-required", "Touch your security key again before you do this.");
         }

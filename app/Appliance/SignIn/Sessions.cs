@@ -1,8 +1,8 @@
-using System.Security.Claims;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.Tokens;
 using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
@@ -13,7 +13,7 @@ namespace Appliance.SignIn;
 /// The sessions of people, kept in the database and so revocable at once. Methods that take a <see cref="TeamSession"/> work in
 /// the caller's transaction, with their ledger entry; the caller commits.
 /// </summary>
-public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvider clock, SignInSettings settings)
+public sealed partial class Sessions(Database database, AccountAlerts alerts, TimeProvider clock, SignInSettings settings)
 {
     /// <summary>
     /// Said by a page's script where nobody asked: the request is no sign that the person is there, and the session locks as if it had not come. It takes
@@ -31,11 +31,11 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
     /// cookie named before is over; sessions in other browsers go on. The second factor was just given, so step-up holds.
     /// </summary>
     public Task StartAsync(TeamSession session, User user, HttpContext http, CancellationToken cancellationToken) =>
-        StartAsync(session, user, http, null, steppedUp: true, cancellationToken);
+        StartAsync(session, user, http, null, steppedUp: true, new SessionFactor(null), cancellationToken);
 
     /// <summary>As the other one, limited to a team; not stepped up where no second factor was given here.</summary>
     internal async Task StartAsync(
-        TeamSession session, User user, HttpContext http, SessionLimit? limit, bool steppedUp, CancellationToken cancellationToken)
+        TeamSession session, User user, HttpContext http, SessionLimit? limit, bool steppedUp, SessionFactor factor, CancellationToken cancellationToken)
     {
         if (SessionCookie.Read(http) is { } old)
         {
@@ -55,6 +55,9 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
             SteppedUpAt = steppedUp ? now : null,
             OnlyTeam = limit?.Team,
             OnlyTeamReference = limit?.Reference,
+            Factor = factor.Name,
+            KeyId = factor.Proof?.CredentialId,
+            UserVerified = factor.Proof?.UserVerified ?? false,
             Address = http.Address(),
             Agent = http.Agent(),
         };
@@ -63,17 +66,28 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
         await alerts.SignedInAsync(session, user.Id, http, cancellationToken);
         SessionCookie.Write(http, token);
         // What this response shows from here on is shown to the person who has just signed in.
-        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, locked: false, renew: false, steppedUp, limit);
+        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, SignedInPerson.Open, steppedUp, factor.Name, limit);
     }
 
     /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>
-    public Task StepUpAsync(TeamSession session, HttpContext http, CancellationToken cancellationToken) =>
-        RenewAsync(session, http, row => row.SteppedUpAt = clock.GetUtcNow(), cancellationToken);
+    internal Task StepUpAsync(TeamSession session, HttpContext http, SessionFactor factor, CancellationToken cancellationToken) => RenewAsync(
+        session,
+        http,
+        row =>
+        {
+            (row.SteppedUpAt, row.LongestIdleSeconds) = (clock.GetUtcNow(), 0);
+            Given(row, factor);
+        },
+        cancellationToken);
+
+    /// <summary>A factor was added, and by that given: the session counts as opened with it, under a new identifier.</summary>
+    internal static Task AddedAsync(TeamSession session, HttpContext http, SessionFactor factor, CancellationToken cancellationToken) =>
+        RenewAsync(session, http, row => Given(row, factor), cancellationToken);
 
     /// <summary>
     /// Opens a locked session, under a new identifier. A touched key steps up as well; a password alone opens the lock and no more.
     /// </summary>
-    public async Task UnlockAsync(TeamSession session, HttpContext http, bool steppedUp, CancellationToken cancellationToken)
+    internal async Task UnlockAsync(TeamSession session, HttpContext http, SessionFactor factor, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         await RenewAsync(
@@ -81,8 +95,9 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
             http,
             row =>
             {
-                (row.LockedAt, row.LastSeenAt) = (null, now);
-                row.SteppedUpAt = steppedUp ? now : row.SteppedUpAt;
+                (row.LockedAt, row.LastSeenAt, row.LongestIdleSeconds) = (null, now, 0);
+                row.SteppedUpAt = factor.Name == SessionFactor.Password ? row.SteppedUpAt : now;
+                Given(row, factor);
             },
             cancellationToken);
         session.RecordForAppliance(new LedgerEvent("session.unlocked", http.User.SessionId().ToString("D")), http.Origin());
@@ -105,8 +120,9 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
     {
         await using var session = await database.ForApplianceAsync(cancellationToken);
         var now = clock.GetUtcNow();
+        var begun = now - ((await session.AppliancePolicyAsync(cancellationToken)).Factors.Lifetime ?? settings.Lifetime);
         return await session.Query<Session>().AsNoTracking()
-            .Where(s => s.UserId == user && s.ExpiresAt > now)
+            .Where(s => s.UserId == user && s.ExpiresAt > now && s.CreatedAt > begun)
             .OrderByDescending(s => s.LastSeenAt).ThenBy(s => s.Id)
             .ToListAsync(cancellationToken);
     }
@@ -150,90 +166,17 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
         await session.CommitAsync(cancellationToken);
     }
 
-    /// <summary>
-    /// Whose token this is and what it opens just now; null: nobody's, or the session is over. One query; a write only where the
-    /// last use is over a minute ago or the session has just been idle for too long.
-    /// </summary>
-    internal async Task<ClaimsPrincipal?> LookUpAsync(byte[] tokenHash, HttpContext http, CancellationToken cancellationToken)
+    /// <summary>A key that was touched counts, whatever was given before; anything else only where there was less.</summary>
+    private static void Given(Session row, SessionFactor factor)
     {
-        var (along, now) = (AlongRead.For(http), clock.GetUtcNow());
-        var found = await database.ReadWithAsync(
-            $"""
-            select s.id, s.user_id, s.created_at, s.last_seen_at, s.expires_at, s.locked_at, s.stepped_up_at, u.username, u.owner, u.password_changed_at,
-                   s.only_team, s.only_team_reference,
-                   set_config('app.person', case when s.locked_at is null and s.expires_at > {now} and s.created_at <= {now + ClockTolerance}
-                       and s.last_seen_at <= {now + ClockTolerance} and s.last_seen_at > {now - settings.IdleLock} then s.user_id::text else '' end, true)
-            from sessions s join users u on u.id = s.user_id where s.token_hash = {tokenHash}
-            """,
-            r =>
-            {
-                along?.ReadAs(r.Text(12));
-                return new Found(r.Id(0), new UserId(r.Id(1)), r.Time(2), r.Time(3), r.Time(4), r.TimeOrNull(5), r.TimeOrNull(6), r.Text(7), r.Bool(8), r.TimeOrNull(9),
-                    r.IdOrNull(10) is { } only ? new SessionLimit(new TeamId(only), r.Text(11), null) : null);
-            }, along, cancellationToken);
-        now = clock.GetUtcNow();
-        if (found is not [var row] || !IsAlive(row, now))
+        if (factor.Proof is { } proof)
         {
-            return null;
+            (row.Factor, row.KeyId, row.UserVerified) = (SessionFactor.Key, proof.CredentialId, proof.UserVerified);
         }
-        var locked = row.LockedAt is not null;
-        if (!locked && now - row.LastSeenAt >= settings.IdleLock)
+        else if (factor.Name != SessionFactor.Password && row.Factor != SessionFactor.Key)
         {
-            await using var session = await database.ForApplianceAsync(cancellationToken);
-            await LockAsync(session, row.Id, new Origin(row.UserId, http.Address()), cancellationToken);
-            await session.CommitAsync(cancellationToken);
-            locked = true;
+            row.Factor = factor.Name;
         }
-        else if (!locked && now - row.LastSeenAt >= LastSeenPrecision && !http.Request.Headers.ContainsKey(BackgroundHeader))
-        {
-            await using var session = await database.ForApplianceAsync(cancellationToken);
-            await session.ExecuteAsync($"update sessions set last_seen_at = {now} where id = {row.Id} and last_seen_at < {now} and locked_at is null", cancellationToken);
-            await session.CommitAsync(cancellationToken);
-        }
-        var renew = row.Limit is null && settings.PasswordAge is { } age && row.PasswordChangedAt is { } changed && (now - changed).Duration() >= age;
-        return Principal(row.Id, row.UserId, row.Username, row.Owner, locked, renew, !locked && IsSteppedUp(row, now), row.Limit);
-    }
-
-    /// <summary>
-    /// Whether the session has neither been ended nor run out, for requests that run for long. A locked one is alive: walking away from the desk must
-    /// not break a download. A new identifier keeps the row, so it changes nothing here.
-    /// </summary>
-    internal async Task<bool> IsAliveAsync(Guid id, CancellationToken cancellationToken)
-    {
-        var now = clock.GetUtcNow();
-        return await database.ReadAsync($"select 1 from sessions where id = {id} and expires_at > {now}", _ => true, cancellationToken) is [_];
-    }
-
-    /// <summary>
-    /// A clock that was set back would lengthen every session's life: what was made or used in the future is over.
-    /// </summary>
-    private static bool IsAlive(Found row, DateTimeOffset now) =>
-        now < row.ExpiresAt && row.CreatedAt <= now + ClockTolerance && row.LastSeenAt <= now + ClockTolerance;
-
-    private bool IsSteppedUp(Found row, DateTimeOffset now) =>
-        row.SteppedUpAt is { } at && at <= now + ClockTolerance && now - at < settings.StepUp;
-
-    private static ClaimsPrincipal Principal(Guid session, UserId person, string username, bool owner, bool locked, bool renew, bool steppedUp, SessionLimit? limit)
-    {
-        var identity = new ClaimsIdentity(SessionAuthenticationHandler.Scheme);
-        identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, person.ToString()));
-        identity.AddClaim(new Claim(ClaimTypes.Name, username));
-        identity.AddClaim(new Claim(SignedInPerson.SessionClaim, session.ToString("D")));
-        identity.AddClaim(new Claim(SignedInPerson.StateClaim, locked ? SignedInPerson.Locked : renew ? SignedInPerson.PasswordDue : SignedInPerson.Open));
-        if (steppedUp)
-        {
-            identity.AddClaim(new Claim(SignedInPerson.SteppedUpClaim, "true"));
-        }
-        if (limit is not null)
-        {
-            identity.AddClaim(new Claim(TokenPerson.TeamClaim, limit.Team.ToString()));
-            identity.AddClaim(new Claim(SignedInPerson.OnlyTeamReferenceClaim, limit.Reference));
-        }
-        else if (owner)
-        {
-            identity.AddClaim(new Claim(SignedInPerson.OwnerClaim, "true"));
-        }
-        return new ClaimsPrincipal(identity);
     }
 
     private async Task LockAsync(TeamSession session, Guid id, Origin origin, CancellationToken cancellationToken)
@@ -271,10 +214,6 @@ public sealed class Sessions(Database database, AccountAlerts alerts, TimeProvid
         await session.SaveAsync(cancellationToken);
         return rows.Count;
     }
-
-    private sealed record Found(
-        Guid Id, UserId UserId, DateTimeOffset CreatedAt, DateTimeOffset LastSeenAt, DateTimeOffset ExpiresAt, DateTimeOffset? LockedAt, DateTimeOffset? SteppedUpAt,
-        string Username, bool Owner, DateTimeOffset? PasswordChangedAt, SessionLimit? Limit);
 }
 
 /// <summary>The one team that a session opens, because that team's identity provider vouched for the person.</summary>

@@ -3,6 +3,7 @@ using Appliance.Accounts.Address;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.Mail;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Totp;
@@ -17,6 +18,8 @@ namespace Appliance.SignIn;
 /// </summary>
 public sealed class SetUpFlow
 {
+    private const string Without = "none";
+
     private readonly AccountSession _accounts;
     private readonly SetUpLinks _links;
     private readonly PasswordPolicy _policy;
@@ -115,11 +118,23 @@ public sealed class SetUpFlow
 
     /// <summary>The same with its first app.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
-        FinishAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+        FinishAsync("first-app", http, async (user, session) => await session.OnlyKeysProblemAsync(ct) is { } refused ? new KeyResult(false, refused) : await _apps.AddAsync(session, user, offer, code, http, ct), ct);
 
     /// <summary>The same with a phone, where the operator named a gateway.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
-        FinishAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
+        FinishAsync("first-phone", http, async (user, session) => await session.OnlyKeysProblemAsync(ct) is { } refused ? new KeyResult(false, refused) : await _phones.AddAsync(session, user, reference, code, http, ct), ct);
+
+    /// <summary>The same with nothing beside the password, where the policy leaves that to everybody.</summary>
+    public Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishWithoutAsync(HttpContext http, CancellationToken ct) => FinishAsync(
+        Without,
+        http,
+        async (_, session) => (await session.AppliancePolicyAsync(ct)).Factors.SecondFactor == FactorRule.Optional
+            ? new KeyResult(true)
+            : new KeyResult(false, "A second factor is required here. Add a security key."),
+        ct);
+
+    /// <summary>What the appliance asks for.</summary>
+    public async Task<FactorPolicy> PolicyAsync(CancellationToken ct) => (await (await _accounts.OpenAsync(ct)).AppliancePolicyAsync(ct)).Factors;
 
     private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FinishAsync(
         string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> addFirst, CancellationToken ct)
@@ -151,14 +166,18 @@ public sealed class SetUpFlow
             await _accounts.DisposeAsync();
             return (new SignInResult(added.Reason ?? "That did not work. Try again."), []);
         }
-        var codes = RecoveryCodes.Make();
-        await _codes.ReplaceAsync(session, user.Id, codes, ct);
-        _notices.Add(session, user.Id, Notice.RecoveryCodesUnconfirmed, http);
         var origin = new Origin(user.Id, http.Address());
+        IReadOnlyList<string> codes = factor == Without ? [] : RecoveryCodes.Make();
         session.RecordForAppliance(
             new LedgerEvent("account.created", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = user.Username, ["owner"] = user.Owner ? "true" : "false" }), origin);
-        session.RecordForAppliance(new LedgerEvent("recovery-codes.made", user.Id.ToString()), origin);
-        await _sessions.StartAsync(session, user, http, ct);
+        if (codes.Count > 0)
+        {
+            await _codes.ReplaceAsync(session, user.Id, codes, ct);
+            _notices.Add(session, user.Id, Notice.RecoveryCodesUnconfirmed, http);
+            session.RecordForAppliance(new LedgerEvent("recovery-codes.made", user.Id.ToString()), origin);
+        }
+        var given = SessionFactor.Of(added.Proof, factor switch { "first-app" => SessionFactor.App, "first-phone" => SessionFactor.Phone, _ => SessionFactor.Password });
+        await _sessions.StartAsync(session, user, http, null, steppedUp: true, given, ct);
         session.RecordForAppliance(
             new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }), origin);
         await WelcomeAsync(session, user, ct);

@@ -3,6 +3,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Alerts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
@@ -106,12 +107,16 @@ public sealed class SignInFlow
         return await HalfSignInAsync(user!, better, delay, http, ct) ?? await WrongAsync(user, nameKey, http, ct);
     }
 
-    /// <summary>The half signed-in person, what they can go on with best, and all that they have.</summary>
+    /// <summary>
+    /// The half signed-in person, what they can go on with best, and all that they may go on with. What is given and is not enough for the policy opens a
+    /// session in which the person can only enrol what is (<see cref="SignedInPerson.MustEnrol"/>).
+    /// </summary>
     public async Task<(User User, NextFactor Next, Factors Factors)> HalfSignedInAsync(HttpContext http, CancellationToken ct)
     {
         var user = await _attempts.RequireAsync(HalfSignedInHandler.Read(http).User, ct);
         var session = await _accounts.OpenAsync(ct);
         var factors = await Factors.ReadAsync(session, user.Id, ct);
+        factors = factors with { App = factors.App && (await session.AppliancePolicyAsync(ct)).Factors.TakesApp(factors.Key) };
         var next = factors.Key ? NextFactor.Key
             : factors.App ? NextFactor.App
             : factors.Phone && _phones.AreOffered ? NextFactor.Phone
@@ -141,7 +146,17 @@ public sealed class SignInFlow
 
     /// <summary>The second step with a code from the person's app.</summary>
     public Task<SignInResult> AppAsync(string? code, HttpContext http, CancellationToken ct, bool remember = false) =>
-        SecondAsync("app", http, (user, _) => _apps.VerifyAsync(user, code, http, ct), ct, guessable: true, remember);
+        SecondAsync(
+            "app",
+            http,
+            async (user, session) =>
+            {
+                var refused = await session.AppProblemAsync(user.Id, ct);
+                return refused is null ? await _apps.VerifyAsync(user, code, http, ct) : new KeyResult(false, refused);
+            },
+            ct,
+            guessable: true,
+            remember);
 
     /// <summary>The second step with a code that was sent to the person's phone.</summary>
     public Task<SignInResult> PhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
@@ -176,15 +191,17 @@ public sealed class SignInFlow
 
     /// <summary>The same with their first app.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAppAsync(string? offer, string? code, HttpContext http, CancellationToken ct) =>
-        FirstAsync("first-app", http, (user, session) => _apps.AddAsync(session, user, offer, code, http, ct), ct);
+        FirstAsync("first-app", http, async (user, session) => await session.OnlyKeysProblemAsync(ct) is { } refused ? new KeyResult(false, refused) : await _apps.AddAsync(session, user, offer, code, http, ct), ct);
 
     /// <summary>The same with a phone, where the operator named a gateway.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolPhoneAsync(string? reference, string? code, HttpContext http, CancellationToken ct) =>
-        FirstAsync("first-phone", http, (user, session) => _phones.AddAsync(session, user, reference, code, http, ct), ct);
+        FirstAsync("first-phone", http, async (user, session) => await session.OnlyKeysProblemAsync(ct) is { } refused ? new KeyResult(false, refused) : await _phones.AddAsync(session, user, reference, code, http, ct), ct);
 
     private async Task<(SignInResult Result, IReadOnlyList<string> Codes)> FirstAsync(
         string factor, HttpContext http, Func<User, TeamSession, Task<KeyResult>> add, CancellationToken ct)
     {
+        // A team's identity provider stands for the password in that team alone; what it adds to somebody's own account would open the rest.
+        const string NotByProvider = "Your account has a password of its own. Sign in with that, add a security key, then come back.";
         const string NotFirst = "You have a second factor already. Use it to sign in.";
         var codes = RecoveryCodes.Make();
         if ((await HalfSignedInAsync(http, ct)).Next != NextFactor.Enrol)
@@ -198,6 +215,11 @@ public sealed class SignInFlow
             {
                 // Of two who add the first at once, one does.
                 await Factors.LockAsync(session, user.Id, ct);
+                var (signIn, _) = HalfSignedInHandler.Read(http);
+                if (user.PasswordHash is not null && await session.Query<PendingSignIn>().AnyAsync(s => s.Id == signIn && s.OnlyTeam != null, ct))
+                {
+                    return new KeyResult(false, NotByProvider);
+                }
                 var added = (await Factors.ReadAsync(session, user.Id, ct)).Any ? new KeyResult(false, NotFirst) : await add(user, session);
                 if (added.Succeeded)
                 {
@@ -216,11 +238,17 @@ public sealed class SignInFlow
     {
         var (signIn, id) = HalfSignedInHandler.Read(http);
         var user = await _attempts.RequireAsync(id, ct);
+        KeyProof? proof = null;
         return await _attempts.ChargedAsync(
             factor,
             user,
             http,
-            session => check(user, session),
+            async session =>
+            {
+                var result = await check(user, session);
+                proof = result.Proof;
+                return result;
+            },
             async session =>
             {
                 // Of two answers at once, one makes the session.
@@ -240,7 +268,7 @@ public sealed class SignInFlow
                 {
                     await _devices.RememberAsync(session, user, http, ct);
                 }
-                await StartAsync(session, user, factor, pending.Limit, steppedUp: true, http, ct);
+                await StartAsync(session, user, factor, SessionFactor.Of(proof, Given(factor)), pending.Limit, steppedUp: true, http, ct);
                 SessionCookie.Delete(http, HalfSignedInHandler.Cookie);
                 return null;
             },
@@ -248,13 +276,22 @@ public sealed class SignInFlow
             guessable);
     }
 
-    private async Task StartAsync(TeamSession session, User user, string factor, SessionLimit? limit, bool steppedUp, HttpContext http, CancellationToken ct)
+    private async Task StartAsync(
+        TeamSession session, User user, string step, SessionFactor given, SessionLimit? limit, bool steppedUp, HttpContext http, CancellationToken ct)
     {
-        await _sessions.StartAsync(session, user, http, limit, steppedUp, ct);
+        await _sessions.StartAsync(session, user, http, limit, steppedUp, given, ct);
         session.RecordForAppliance(
-            new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = factor }),
+            new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = step }),
             new Origin(user.Id, http.Address()));
     }
+
+    private static string Given(string step) => step switch
+    {
+        "app" or "first-app" => SessionFactor.App,
+        "sms" or "first-phone" => SessionFactor.Phone,
+        "recovery-code" => SessionFactor.RecoveryCode,
+        _ => throw new InvalidOperationException($"{step} gave no proof."),
+    };
 
     private async Task<SignInResult> WrongAsync(User? user, string nameKey, HttpContext http, CancellationToken ct)
     {
@@ -264,7 +301,8 @@ public sealed class SignInFlow
 
     /// <summary>
     /// Null: the password was changed while it was being checked, so it is not the person's any more. Where its hash is weaker than
-    /// today's, <paramref name="better"/> replaces it: this is the one moment at which that can be done.
+    /// today's, <paramref name="better"/> replaces it: this is the one moment at which that can be done. Who has nothing else is signed in, where the
+    /// policy leaves a second factor to everybody.
     /// </summary>
     private async Task<SignInResult?> HalfSignInAsync(User user, string? better, Delays.Keys delay, HttpContext http, CancellationToken ct)
     {
@@ -281,13 +319,22 @@ public sealed class SignInFlow
         {
             await session.ExecuteAsync($"update users set password_hash = {better} where id = {user.Id.Value}", ct);
         }
-        if (await _devices.UseAsync(session, user, http, ct))
+        var policy = (await session.AppliancePolicyAsync(ct)).Factors;
+        // Where more is asked for than a device can stand in for, it is not even looked at: what it stands for is a second factor, which one nobody knows.
+        if (policy.IsMetBy(new GivenFactor(SessionFactor.Device, null)) && await _devices.UseAsync(session, user, http, ct))
         {
             await _delays.ForgiveAsync(session, delay, user.Id, ct);
             // Nobody touched a key just now: whatever is sensitive still asks for one.
-            await StartAsync(session, user, "remembered-device", null, steppedUp: false, http, ct);
+            await StartAsync(session, user, "remembered-device", new SessionFactor(SessionFactor.Device), null, steppedUp: false, http, ct);
             await _accounts.CommitAsync(ct);
-            return SignInResult.Done with { IsSignedIn = true };
+            return new SignInResult { IsComplete = true };
+        }
+        if (policy.SecondFactor == FactorRule.Optional && !(await Factors.ReadAsync(session, user.Id, ct)).Any && await _codes.CountAsync(session, user.Id, ct) == 0)
+        {
+            await _delays.ForgiveAsync(session, delay, user.Id, ct);
+            await StartAsync(session, user, "none", new SessionFactor(SessionFactor.Password), null, steppedUp: true, http, ct);
+            await _accounts.CommitAsync(ct);
+            return new SignInResult { IsComplete = true };
         }
         var now = _clock.GetUtcNow();
         var token = Token.New();

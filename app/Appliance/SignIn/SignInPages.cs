@@ -1,4 +1,5 @@
 using System.Globalization;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
 using Appliance.Web;
@@ -43,19 +44,25 @@ public abstract class SignInPageModel : PageModel
 
 [AllowAnonymous]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class SignInPage(SignInFlow flow) : SignInPageModel
+public sealed class SignInPage(SignInFlow flow, Policies policies) : SignInPageModel
 {
     public string? Username { get; private set; }
 
-    public void OnGet()
-    {
-    }
+    /// <summary>A passkey may sign in without the password.</summary>
+    public bool PasskeyOffered { get; private set; }
+
+    public async Task OnGetAsync(CancellationToken ct) => PasskeyOffered = (await policies.ApplianceAsync(ct)).PasskeyAlone;
 
     public async Task<IActionResult> OnPostAsync(string? username, string? password, CancellationToken ct)
     {
         var result = await flow.PasswordAsync(username?.Trim(), password, HttpContext, ct);
         Username = username;
-        return result.IsSignedIn ? Redirect(Return) : result.Succeeded ? To("/sign-in/key") : Again(result);
+        if (!result.Succeeded)
+        {
+            await OnGetAsync(ct);
+            return Again(result);
+        }
+        return result.IsComplete ? Redirect(Return) : To("/sign-in/key");
     }
 }
 
@@ -118,9 +125,12 @@ public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
 /// <summary>The first key of somebody who has neither key nor codes: the only thing that their password opens.</summary>
 [Authorize(Policy = Access.HalfSignedIn)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phones phones) : SignInPageModel
+public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phones phones, Policies policies) : SignInPageModel
 {
     public bool PhonesOffered => phones.AreOffered;
+
+    /// <summary>The policy takes nothing else.</summary>
+    public bool OnlyKeys { get; private set; }
 
     public KeyPrompt Prompt { get; private set; } = null!;
 
@@ -133,6 +143,7 @@ public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phon
         {
             return To("/sign-in/key");
         }
+        OnlyKeys = (await policies.ApplianceAsync(ct)).Factors.SecondFactor == FactorRule.Key;
         Prompt = new KeyPrompt
         {
             Ceremony = await keys.BeginRegistrationAsync(user, HttpContext, ct),
@@ -161,11 +172,11 @@ public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phon
 /// <summary>A locked session: open to nothing but a key, a code from the app, the password, or signing out.</summary>
 [Authorize(Policy = Access.Locked)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, SignInSettings settings) : ProveAgainPage(keys, people)
+public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people, Policies policies) : ProveAgainPage(keys, people)
 {
     public string Username => User.Identity!.Name!;
 
-    public int Minutes => (int)settings.IdleLock.TotalMinutes;
+    public int Minutes { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
@@ -173,6 +184,7 @@ public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, Sig
         {
             return Redirect(Return);
         }
+        Minutes = (int)(await policies.IdleLockAsync(ct)).TotalMinutes;
         await AskAsync("Unlock with key", "?handler=Key", "Unlock with code", starts: false, ct);
         return Page();
     }
@@ -198,7 +210,7 @@ public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, Sig
 }
 
 /// <summary>The second factor again, before something sensitive.</summary>
-[Authorize(Policy = Access.PasswordDue)]
+[Authorize(Policy = Access.SteppingUp)]
 [EnableRateLimiting(RateLimits.SignIn)]
 public sealed class StepUpPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : ProveAgainPage(keys, people)
 {

@@ -6,8 +6,8 @@ public sealed record SignInResult(string? Problem = null, TimeSpan Wait = defaul
 {
     public bool Succeeded => Problem is null;
 
-    /// <summary>Nothing more is asked for: there is a session.</summary>
-    public bool IsSignedIn { get; init; }
+    /// <summary>The person is signed in already: nothing more is asked of them.</summary>
+    public bool IsComplete { get; init; }
 
     public static readonly SignInResult Done = new();
 }

@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Accounts.Address;
 using Appliance.SignIn.Alerts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.Sms;
 using Appliance.SignIn.Tokens;
@@ -32,6 +33,8 @@ public static class SignInServices
         services.AddScoped(provider => new SetUpFlow(provider));
         services.AddScoped(provider => new NewPasswordFlow(provider));
         services.AddHostedService<NewPasswordMailer>();
+        services.AddScoped(provider => new PasskeySignIn(provider));
+        services.AddSingleton<Policies>();
         services.AddSingleton<PasswordCheckLimit>();
         services.TryAddSingleton(new Announcements(Console.Out));
         services.AddHostedService<SetUpAtStart>();
@@ -71,7 +74,9 @@ public static class SignInServices
             .AddApiPolicies()
             .AddPolicy(Access.SignedIn, p => InState(p, SignedInPerson.Open))
             .AddPolicy(Access.SteppedUp, p => InState(p, SignedInPerson.Open).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
-            .AddPolicy(Access.PasswordDue, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue))
+            .AddPolicy(Access.Enrol, p => InState(p, SignedInPerson.Open, SignedInPerson.MustEnrol))
+            .AddPolicy(Access.EnrolSteppedUp, p => InState(p, SignedInPerson.Open, SignedInPerson.MustEnrol).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
+            .AddPolicy(Access.SteppingUp, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue, SignedInPerson.MustEnrol))
             .AddPolicy(Access.PasswordDueSteppedUp, p => InState(p, SignedInPerson.Open, SignedInPerson.PasswordDue).RequireClaim(SignedInPerson.SteppedUpClaim, "true"))
             .AddPolicy(Access.Locked, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme).RequireAuthenticatedUser())
             .AddPolicy(Access.HalfSignedIn, p => p.AddAuthenticationSchemes(HalfSignedInHandler.Scheme).RequireAuthenticatedUser())
@@ -80,7 +85,7 @@ public static class SignInServices
             .AddPolicy(Access.ChoosingPassword, p => p.AddAuthenticationSchemes(SessionAuthenticationHandler.Scheme, SetUpHandler.Scheme, NewPasswordHandler.Scheme)
                 .RequireAuthenticatedUser()
                 .RequireAssertion(c => c.User.HasClaim(claim => claim.Type is SetUpHandler.LinkClaim or NewPasswordHandler.UserClaim)
-                    || (c.User.IdOrNull() is not null && !c.User.IsLocked() && c.User.OnlyTeamReference() is null)));
+                    || (c.User.IdOrNull() is not null && !c.User.IsLocked() && !c.User.IsToEnrol() && c.User.OnlyTeamReference() is null)));
     }
 
     private static AuthorizationPolicyBuilder InState(AuthorizationPolicyBuilder policy, params string[] states) => policy

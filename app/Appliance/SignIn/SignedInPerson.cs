@@ -13,7 +13,12 @@ public static class SignedInPerson
     internal const string Open = "open";
     internal const string Locked = "locked";
     internal const string PasswordDue = "password-due";
+
+    /// <summary>The appliance's policy asks for more than was given: open to enrolling and nothing else.</summary>
+    internal const string MustEnrol = "must-enrol";
     internal const string SteppedUpClaim = "stepped-up";
+    internal const string FactorClaim = "session-factor";
+    internal const string NoPasswordClaim = "no-password";
     internal const string OwnerClaim = "appliance-owner";
     internal const string OnlyTeamReferenceClaim = "session-team-reference";
 
@@ -39,6 +44,8 @@ public static class SignedInPerson
     internal static bool IsLocked(this ClaimsPrincipal person) => person.HasClaim(StateClaim, Locked);
 
     internal static bool IsPasswordDue(this ClaimsPrincipal person) => person.HasClaim(StateClaim, PasswordDue);
+
+    internal static bool IsToEnrol(this ClaimsPrincipal person) => person.HasClaim(StateClaim, MustEnrol);
 
     internal static bool IsSteppedUp(this ClaimsPrincipal person) => person.HasClaim(SteppedUpClaim, "true");
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Security.Claims;
 using Appliance.Data;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.Tokens;
 using Appliance.Vault;
 using Appliance.Web.Errors;
@@ -9,12 +10,21 @@ using Microsoft.AspNetCore.Authorization;
 namespace Appliance.SignIn;
 
 /// <summary>Marks an endpoint outside of any team that a session limited to a team may call all the same, because it touches nothing of the account.</summary>
-internal sealed class OpenToTeamSessions;
+[AttributeUsage(AttributeTargets.Class)]
+internal sealed class OpenToTeamSessions : Attribute
+{
+    /// <summary>
+    /// Only to whoever has to add a security key first and whose account has no password: nobody but the team's identity provider signs in to it, so what
+    /// is added opens nothing that the provider did not.
+    /// </summary>
+    public bool WhileEnrolling { get; init; }
+}
 
 /// <summary>
-/// Which doors single sign-on opens and closes, asked with every policy that a session satisfies. A session that a team's identity provider
-/// vouched for opens the addresses of that team and no other: not the account, not its other teams. And a team that requires its provider opens
-/// to no other session, save to owners: they keep a way in with password and key.
+/// Which doors single sign-on and the teams' policies open and close, asked with every access policy that a session satisfies. A session that a team's
+/// identity provider vouched for opens the addresses of that team and no other: not the account, not its other teams. A team that requires its provider
+/// opens to no other session, save to owners: they keep a way in with password and key. And a team whose policy asks for more than was given opens to
+/// nobody else's session or token; the account and other teams stay as they were.
 /// </summary>
 public sealed class TeamDoor(Database database, TimeProvider clock, IHttpContextAccessor contexts) : AuthorizationHandler<TeamDoor.Requirement>
 {
@@ -29,6 +39,35 @@ public sealed class TeamDoor(Database database, TimeProvider clock, IHttpContext
 
     /// <summary>Forgets what was asked: a team's connection was changed.</summary>
     public void Forget() => _known.Clear();
+
+    /// <summary>Of the address, as it was asked for.</summary>
+    internal static string? TeamOf(HttpContext http) => http.GetRouteValue("team") as string is { } team && Reference.IsWellFormed(team) ? team : null;
+
+    /// <summary>Notes with a session that the team's policy asks for more than it was opened with, or for a younger one.</summary>
+    internal static void Tell(ClaimsPrincipal person, string team, FactorPolicy? policy, FactorPolicy appliance, GivenFactor given, TimeSpan age)
+    {
+        if (policy is not null && (age >= policy.Lifetime || !policy.And(appliance).IsMetBy(given)))
+        {
+            person.Identities.First().AddClaim(new Claim(ClosedClaim, team));
+        }
+    }
+
+    /// <summary>The same with a token, by what its person has; where that is not enough for the appliance either, it opens no team at all.</summary>
+    internal static void Tell(ClaimsPrincipal person, string team, FactorPolicy? policy, FactorPolicy appliance, EnrolledFactors has)
+    {
+        if (!appliance.IsMetBy(has))
+        {
+            person.Identities.First().AddClaim(new Claim(ClosedClaim, Everything));
+        }
+        else if (policy is not null && !policy.And(appliance).IsMetBy(has))
+        {
+            person.Identities.First().AddClaim(new Claim(ClosedClaim, team));
+        }
+    }
+
+    private const string ClosedClaim = "closed-by-policy";
+
+    private const string Everything = "everything";
 
     protected override async Task HandleRequirementAsync(AuthorizationHandlerContext context, Requirement requirement)
     {
@@ -49,13 +88,22 @@ public sealed class TeamDoor(Database database, TimeProvider clock, IHttpContext
         var team = http.GetRouteValue("team") as string;
         if (person.OnlyTeamReference() is { } only)
         {
-            return team == only || http.GetEndpoint()?.Metadata.GetMetadata<OpenToTeamSessions>() is not null ? null : new Closed(only, ThroughProvider: false);
+            if (team != only)
+            {
+                return http.GetEndpoint()?.Metadata.GetMetadata<OpenToTeamSessions>() is { } open
+                    && (!open.WhileEnrolling || (person.IsToEnrol() && person.HasClaim(SignedInPerson.NoPasswordClaim, "true"))) ? null : new Closed(only, Why.NotThisTeam);
+            }
+            return person.HasClaim(ClosedClaim, only) ? new Closed(only, Why.Policy) : null;
+        }
+        if (person.HasClaim(ClosedClaim, Everything) || (team is not null && person.HasClaim(ClosedClaim, team)))
+        {
+            return new Closed(team ?? "", Why.Policy);
         }
         if (team is null || !Reference.IsWellFormed(team) || person.IsToken() || person.IdOrNull() is not { } id)
         {
             return null;
         }
-        return await RequiresProviderAsync(team, id, http.RequestAborted) ? new Closed(team, ThroughProvider: true) : null;
+        return await RequiresProviderAsync(team, id, http.RequestAborted) ? new Closed(team, Why.OtherProvider) : null;
     }
 
     private async Task<bool> RequiresProviderAsync(string team, UserId person, CancellationToken ct)
@@ -88,20 +136,43 @@ public sealed class TeamDoor(Database database, TimeProvider clock, IHttpContext
         return closed;
     }
 
-    /// <summary>What a closed door says.</summary>
-    internal sealed record Closed(string Team, bool ThroughProvider)
+    internal enum Why
     {
+        /// <summary>The session opens another team, and nothing else.</summary>
+        NotThisTeam,
+
+        /// <summary>The team requires its identity provider.</summary>
+        OtherProvider,
+
+        /// <summary>The team's policy, or for a token the appliance's, asks for more.</summary>
+        Policy,
+    }
+
+    /// <summary>What a closed door says.</summary>
+    internal sealed record Closed(string Team, Why Why)
+    {
+        public static readonly ErrorDetail PolicyUnmet = new(
+            "Your organisation asks for more to open this: sign in to the web pages, which say what, then try again.", "policy-unmet");
+
         public Task AnswerAsync(HttpContext http, bool isNavigation)
         {
-            if (isNavigation && HttpMethods.IsGet(http.Request.Method) && (ThroughProvider || http.Request.Path.Value is "/" or "/teams"))
+            if (isNavigation && HttpMethods.IsGet(http.Request.Method) && (Why != Why.NotThisTeam || http.Request.Path.Value is "/" or "/teams"))
             {
-                http.Response.Redirect(ThroughProvider ? $"/sso/{Team}" : $"/teams/{Team}/files");
+                http.Response.Redirect(Why switch
+                {
+                    Why.Policy => $"/account/enrol?team={Team}&return={Uri.EscapeDataString(ReturnPath.Local(http.Request.PathBase + http.Request.Path + http.Request.QueryString))}",
+                    Why.OtherProvider => $"/sso/{Team}",
+                    _ => $"/teams/{Team}/files",
+                });
                 return Task.CompletedTask;
             }
             http.Response.StatusCode = StatusCodes.Status403Forbidden;
-            http.Features.Set(ThroughProvider
-                ? new ErrorDetail("This team opens through its organisation's sign-in only. Sign in there, then try again.", "sso-required")
-                : new ErrorDetail("You came in through your organisation's sign-in, which opens one team and nothing of your account. Sign out, then sign in with your own password and key.", "sso-session"));
+            http.Features.Set(Why switch
+            {
+                Why.Policy => PolicyUnmet,
+                Why.OtherProvider => new ErrorDetail("This team opens through its organisation's sign-in only. Sign in there, then try again.", "sso-required"),
+                _ => new ErrorDetail("You came in through your organisation's sign-in, which opens one team and nothing of your account. Sign out, then sign in with your own password and key.", "sso-session"),
+            });
             return Task.CompletedTask;
         }
     }

@@ -1,5 +1,6 @@
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.Totp;
 
 namespace Appliance.SignIn;
@@ -36,7 +37,7 @@ public sealed class UnlockFlow
             _ => _attempts.PasswordAsync(user, password!, Wrong, ct),
             async session =>
             {
-                await _sessions.UnlockAsync(session, http, steppedUp: false, ct);
+                await _sessions.UnlockAsync(session, http, new SessionFactor(SessionFactor.Password), ct);
                 return null;
             },
             ct);
@@ -74,36 +75,33 @@ public sealed class UnlockFlow
     private Func<User, TeamSession, Task<KeyResult>> Key(string? ceremony, string? credential, HttpContext http, CancellationToken ct) =>
         (user, session) => _keys.FinishAssertionAsync(user, ceremony ?? "", credential ?? "", http, session, ct);
 
-    private Func<User, TeamSession, Task<KeyResult>> App(string? code, HttpContext http, CancellationToken ct) => (user, _) => _apps.VerifyAsync(user, code, http, ct);
+    private Func<User, TeamSession, Task<KeyResult>> App(string? code, HttpContext http, CancellationToken ct) => async (user, session) =>
+        await session.AppProblemAsync(user.Id, ct) is { } refused ? new KeyResult(false, refused) : await _apps.VerifyAsync(user, code, http, ct);
 
-    private async Task<SignInResult> UnlockAsync(HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, bool guessable, CancellationToken ct)
+    private Task<SignInResult> UnlockAsync(HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, bool guessable, CancellationToken ct) =>
+        AgainAsync("unlock", http, check, (session, factor) => _sessions.UnlockAsync(session, http, factor, ct), guessable, ct);
+
+    private Task<SignInResult> StepUpAsync(HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, bool guessable, CancellationToken ct) =>
+        AgainAsync("step-up", http, check, (session, factor) => _sessions.StepUpAsync(session, http, factor, ct), guessable, ct);
+
+    private async Task<SignInResult> AgainAsync(
+        string step, HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, Func<TeamSession, SessionFactor, Task> open, bool guessable, CancellationToken ct)
     {
         var user = await _attempts.RequireAsync(http.User.Id(), ct);
+        KeyProof? proof = null;
         return await _attempts.ChargedAsync(
-            "unlock",
+            step,
             user,
             http,
-            session => check(user, session),
             async session =>
             {
-                await _sessions.UnlockAsync(session, http, steppedUp: true, ct);
-                return null;
+                var result = await check(user, session);
+                proof = result.Proof;
+                return result;
             },
-            ct,
-            guessable);
-    }
-
-    private async Task<SignInResult> StepUpAsync(HttpContext http, Func<User, TeamSession, Task<KeyResult>> check, bool guessable, CancellationToken ct)
-    {
-        var user = await _attempts.RequireAsync(http.User.Id(), ct);
-        return await _attempts.ChargedAsync(
-            "step-up",
-            user,
-            http,
-            session => check(user, session),
             async session =>
             {
-                await _sessions.StepUpAsync(session, http, ct);
+                await open(session, SessionFactor.Of(proof, SessionFactor.App));
                 return null;
             },
             ct,

@@ -18,10 +18,16 @@ public static class Access
     /// <summary>The password was right; the second factor is still to come.</summary>
     public const string HalfSignedIn = "half-signed-in";
 
-    /// <summary>Signed in and not locked, though the password may be due for renewal: changing it.</summary>
-    public const string PasswordDue = "password-due";
+    /// <summary>Signed in and not locked, though the appliance's policy may ask for more than was given: what says so.</summary>
+    public const string Enrol = "enrol";
 
-    /// <summary><see cref="PasswordDue"/>, and the second factor was given again within the last five minutes.</summary>
+    /// <summary><see cref="Enrol"/>, and the second factor was given again within the last five minutes: adding a factor.</summary>
+    public const string EnrolSteppedUp = "enrol-stepped-up";
+
+    /// <summary>Signed in and not locked, whatever else is due: giving the second factor again.</summary>
+    public const string SteppingUp = "stepping-up";
+
+    /// <summary>Signed in and not locked, though the password may be due for renewal, and the second factor was given again within the last five minutes: changing it.</summary>
     public const string PasswordDueSteppedUp = "password-due-stepped-up";
 
     /// <summary>Holds a set-up link that works.</summary>

@@ -9,6 +9,9 @@ internal enum CeremonyPurpose
 {
     Registration,
     Assertion,
+
+    /// <summary>Any passkey may answer; nobody is known yet.</summary>
+    Passkey,
 }
 
 /// <summary>
@@ -23,6 +26,9 @@ internal sealed class Ceremonies(Database database, TimeProvider clock)
     /// <summary>How many a person can have waiting; the oldest go first.</summary>
     private const int MaxWaiting = 16;
 
+    /// <summary>How many passkeys' questions wait for whoever it will be. Rates are limited for each address besides.</summary>
+    private const int MaxWaitingForAnybody = 10_000;
+
     /// <summary>The advisory lock's number: any, but no other's.</summary>
     private const long SweepLock = 0x5EC_CE12E;
 
@@ -30,16 +36,22 @@ internal sealed class Ceremonies(Database database, TimeProvider clock)
     private const int SecretBytes = 32;
 
     /// <summary>Keeps the state; answers the reference under which <see cref="TakeAsync"/> finds it.</summary>
+    /// <param name="user">Whose; <see cref="UserId.Appliance"/> where any passkey may answer.</param>
+    /// <param name="purpose">What for.</param>
+    /// <param name="state">To be kept.</param>
+    /// <param name="http">The browser.</param>
+    /// <param name="cancellationToken">Ends it early.</param>
     public async Task<string> KeepAsync(UserId user, CeremonyPurpose purpose, string state, HttpContext http, CancellationToken cancellationToken)
     {
         var reference = Reference.New();
+        var most = purpose == CeremonyPurpose.Passkey ? MaxWaitingForAnybody : MaxWaiting;
         var (hash, binding, now) = (Hash(reference), Binding(http, Secret(http) ?? NewSecret(http)), clock.GetUtcNow());
         await using var session = await database.ForApplianceAsync(cancellationToken);
         // One sweeps at a time, the others go on without: two that delete the same rows in another order would deadlock.
         await session.ExecuteAsync(
             $"""
             delete from security_key_ceremonies where (select pg_try_advisory_xact_lock({SweepLock})) and (expires_at <= {now} or reference_hash in
-                (select reference_hash from security_key_ceremonies where user_id = {user.Value} order by expires_at desc offset {MaxWaiting - 1}))
+                (select reference_hash from security_key_ceremonies where user_id = {user.Value} order by expires_at desc offset {most - 1}))
             """,
             cancellationToken);
         await session.ExecuteAsync(
@@ -102,7 +114,12 @@ internal sealed class Ceremonies(Database database, TimeProvider clock)
 
     private static byte[] Hash(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
 
-    private static string Text(CeremonyPurpose purpose) => purpose == CeremonyPurpose.Registration ? "registration" : "assertion";
+    private static string Text(CeremonyPurpose purpose) => purpose switch
+    {
+        CeremonyPurpose.Registration => "registration",
+        CeremonyPurpose.Assertion => "assertion",
+        _ => "passkey",
+    };
 
     private sealed record Waiting(byte[] Binding, Guid UserId, string Purpose, string State, DateTimeOffset ExpiresAt);
 }

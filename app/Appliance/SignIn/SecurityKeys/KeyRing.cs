@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys.Models;
 using Microsoft.EntityFrameworkCore;
@@ -17,7 +18,7 @@ public enum KeyChange
     /// <summary>The name is not one; <see cref="KeyName.Rule"/>.</summary>
     BadName,
 
-    /// <summary>It is the person's last factor that may be used: without it nobody could sign in.</summary>
+    /// <summary>A policy needs it (<see cref="FactorRules.NeededProblemAsync"/> says which), or it is the last that may be used.</summary>
     LastFactor,
 }
 
@@ -38,6 +39,14 @@ public sealed class KeyRing(Database database)
         await using var session = await database.ForApplianceAsync(cancellationToken);
         return await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.UserId == user && k.Reference == reference, cancellationToken);
     }
+
+    /// <summary>What the person has, without that key.</summary>
+    internal static Func<EnrolledFactors, EnrolledFactors> Without(SecurityKey key) => has =>
+    {
+        var keys = has.Keys.ToList();
+        keys.Remove(new KeyFacts(key.IsBackupEligible, key.IsUserVerified || key.UserVerifiedAt is not null));
+        return has with { Keys = keys };
+    };
 
     public async Task<KeyChange> RenameAsync(UserId user, string reference, string? name, HttpContext http, CancellationToken cancellationToken)
     {
@@ -70,17 +79,26 @@ public sealed class KeyRing(Database database)
         {
             return KeyChange.Unknown;
         }
-        if (!(await Factors.ReadAsync(session, user, cancellationToken)).App)
+        if (await session.NeededProblemAsync(user, Without(key), cancellationToken) is not null)
+        {
+            return KeyChange.LastFactor;
+        }
+        var hasApp = (await Factors.ReadAsync(session, user, cancellationToken)).App;
+        if (keys.Count > 1 && !hasApp)
         {
             // A key of a model that is not allowed is no factor that stays.
             var allowed = await models.AllowedOfAsync(session, keys, cancellationToken);
-            if (keys.Count == 1 || (allowed.Count == 1 && allowed.Contains(key)))
+            if (allowed.Count == 1 && allowed.Contains(key))
             {
                 return KeyChange.LastFactor;
             }
         }
         session.Remove(key);
         await DeviceMemory.ForgetAllAsync(session, user, "security-key.removed", http, cancellationToken);
+        if (keys.Count == 1 && !hasApp)
+        {
+            await RecoveryCodes.RemoveAllAsync(session, user, cancellationToken);
+        }
         session.RecordForAppliance(KeyEvents.Removed(key), http.Origin());
         return KeyChange.Done;
     }

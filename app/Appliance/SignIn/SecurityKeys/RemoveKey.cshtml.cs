@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.SecurityKeys.Models;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
@@ -14,12 +15,19 @@ public sealed class RemoveKeyModel(KeyRing keys, AllowedKeyModels models, Sessio
 {
     public string? Name { get; private set; }
 
+    /// <summary>Why it stays; null: it may go.</summary>
     public string? Error { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(string reference, CancellationToken cancellationToken)
     {
-        Name = (await keys.FindAsync(User.Id(), reference, cancellationToken))?.Name;
-        return Name is null ? NotFound() : Page();
+        if (await keys.FindAsync(User.Id(), reference, cancellationToken) is not { } key)
+        {
+            return NotFound();
+        }
+        Name = key.Name;
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        Error = await session.NeededProblemAsync(User.Id(), KeyRing.Without(key), cancellationToken);
+        return Page();
     }
 
     public async Task<IActionResult> OnPostAsync(string reference, CancellationToken cancellationToken)
@@ -30,8 +38,9 @@ public sealed class RemoveKeyModel(KeyRing keys, AllowedKeyModels models, Sessio
             case KeyChange.Unknown:
                 return NotFound();
             case KeyChange.LastFactor:
-                Error = "This is your only key that may be used here. Without it you could not sign in. Add another one, or an app, first.";
-                return await OnGetAsync(reference, cancellationToken);
+                var shown = await OnGetAsync(reference, cancellationToken);
+                Error ??= "This is your only key that may be used here. Without it you could not sign in. Add another one, or an app, first.";
+                return shown;
             default:
                 alerts.Tell(session, User.Id(), Happening.KeyRemoved, HttpContext);
                 await sessions.RenewIdentifierAsync(session, HttpContext, cancellationToken);

@@ -34,6 +34,9 @@ public sealed class SecurityKey
 
     public required bool IsUserVerified { get; init; }
 
+    /// <summary>When it last verified its user; a key that was registered without can still be able to.</summary>
+    public DateTimeOffset? UserVerifiedAt { get; init; }
+
     public required bool IsBackupEligible { get; init; }
 
     public required bool IsBackedUp { get; init; }

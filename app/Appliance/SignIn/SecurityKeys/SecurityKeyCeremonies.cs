@@ -2,6 +2,7 @@ using System.Text.Json;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys.Attestation;
 using Appliance.SignIn.SecurityKeys.Models;
@@ -24,10 +25,14 @@ internal sealed class SecurityKeyCeremonies(
     Notices notices,
     IUserStore<User> store,
     IOptions<IdentityOptions> identity,
-    IOptions<IdentityPasskeyOptions> passkeys,
+    IOptionsFactory<IdentityPasskeyOptions> passkeys,
     IServiceProvider services,
     TimeProvider clock) : ISecurityKeyCeremonies
 {
+    private const string Required = "required", Preferred = "preferred", Discouraged = "discouraged";
+
+    private static readonly User s_nobody = new() { Id = UserId.Appliance, Username = "", UsernameKey = "", SecurityStamp = "", ConcurrencyStamp = "", CreatedAt = DateTimeOffset.UnixEpoch };
+
     private static readonly string[] TransportWords = ["usb", "nfc", "ble", "smart-card", "hybrid", "internal"];
 
     private const string TooLate = "That took too long, or was answered already. Please try again.";
@@ -38,6 +43,7 @@ internal sealed class SecurityKeyCeremonies(
     private const string OtherModel = "This key cannot be added: only certain models are allowed here, and it has not proven to be one of them. Ask your administrator which.";
     private const string OtherModelNow =
         "This key has not proven to be of a model that is allowed here. Sign in with another key, your app or a recovery code, then add a key of an allowed model.";
+    private const string CanBeCopied = "This key can be copied to other devices, and your organisation asks for one that stays on its device. Use another key.";
     private const string MayBeCopied =
         "This key counted backwards, as a copy of it would. It was not accepted and your administrator can see it. Use another key or a recovery code.";
 
@@ -46,8 +52,11 @@ internal sealed class SecurityKeyCeremonies(
         PasskeyCreationOptionsResult made;
         await using (var session = await database.ForApplianceAsync(ct))
         {
+            var policy = await session.AppliancePolicyAsync(ct);
             var entity = new PasskeyUserEntity { Id = user.Id.ToString(), Name = user.Username, DisplayName = user.Username };
-            made = await Handler(Users(user, session)).MakeCreationOptionsAsync(entity, http);
+            // A team's policy only makes it ask: the account is not the team's.
+            var verification = policy.Factors.UserVerification ? Required : await VerificationAsync(user, session, ct);
+            made = await Handler(Users(user, session), verification, discoverable: policy.PasskeyAlone).MakeCreationOptionsAsync(entity, http);
         }
         return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Registration, made.AttestationState!, http, ct), made.CreationOptionsJson);
     }
@@ -71,6 +80,16 @@ internal sealed class SecurityKeyCeremonies(
             var result = await Handler(users).PerformAttestationAsync(
                 new PasskeyAttestationContext { HttpContext = http, CredentialJson = credentialJson, AttestationState = state });
             passkey = result.Succeeded ? result.Passkey : throw new AttestationException(Rule(result.Failure), result.Failure);
+            // The policy as it is now, whatever the question said.
+            var policy = (await session.AppliancePolicyAsync(ct)).Factors;
+            if (policy.UserVerification && !passkey.IsUserVerified)
+            {
+                throw new AttestationException("The policy asks for user verification.");
+            }
+            if (policy.DeviceBound && passkey.IsBackupEligible)
+            {
+                return await RefuseAsync(user, CeremonyPurpose.Registration, "The policy asks for keys that stay on their device.", CanBeCopied, http, ct);
+            }
         }
         catch (AttestationException e)
         {
@@ -102,7 +121,7 @@ internal sealed class SecurityKeyCeremonies(
         session.RecordForAppliance(KeyEvents.Added(key), http.Origin());
         await DeviceMemory.ForgetAllAsync(session, user.Id, "security-key.added", http, ct);
         await Phones.RemoveAsync(session, user.Id, http, ct);
-        return new KeyResult(true);
+        return new KeyResult(true) { Proof = new KeyProof(key.CredentialId, key.IsUserVerified) };
     }
 
     public async Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct)
@@ -110,32 +129,52 @@ internal sealed class SecurityKeyCeremonies(
         PasskeyRequestOptionsResult made;
         await using (var session = await database.ForApplianceAsync(ct))
         {
-            made = await Handler(Users(user, session)).MakeRequestOptionsAsync(user, http);
+            made = await Handler(Users(user, session), await VerificationAsync(user, session, ct)).MakeRequestOptionsAsync(user, http);
         }
         return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Assertion, made.AssertionState!, http, ct), made.RequestOptionsJson);
     }
 
-    public async Task<KeyResult> FinishAssertionAsync(
-        User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct)
+    public Task<KeyResult> FinishAssertionAsync(
+        User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct) =>
+        AssertAsync(user, CeremonyPurpose.Assertion, reference, credentialJson, http, session, ct);
+
+    public async Task<Ceremony> BeginPasskeyAsync(HttpContext http, CancellationToken ct)
     {
-        if (await ceremonies.TakeAsync(user.Id, CeremonyPurpose.Assertion, reference, http, ct) is not { } state)
+        // No list of credentials: who is asked does not tell who has one.
+        await using var session = await database.ForApplianceAsync(ct);
+        var made = await Handler(Users(s_nobody, session), Required).MakeRequestOptionsAsync(null, http);
+        return new Ceremony(await ceremonies.KeepAsync(UserId.Appliance, CeremonyPurpose.Passkey, made.AssertionState!, http, ct), made.RequestOptionsJson);
+    }
+
+    public Task<KeyResult> FinishPasskeyAsync(
+        User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct) =>
+        AssertAsync(user, CeremonyPurpose.Passkey, reference, credentialJson, http, session, ct);
+
+    private async Task<KeyResult> AssertAsync(
+        User user, CeremonyPurpose purpose, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct)
+    {
+        if (await ceremonies.TakeAsync(purpose == CeremonyPurpose.Passkey ? UserId.Appliance : user.Id, purpose, reference, http, ct) is not { } state)
         {
             return new KeyResult(false, TooLate);
         }
         CredentialJson credential;
         try
         {
-            credential = CredentialJson.Parse(credentialJson, CeremonyPurpose.Assertion);
-            var result = await Handler(Users(user, session)).PerformAssertionAsync(
+            credential = CredentialJson.Parse(credentialJson, purpose);
+            var result = await Handler(Users(user, session), Discouraged).PerformAssertionAsync(
                 new PasskeyAssertionContext { HttpContext = http, CredentialJson = credentialJson, AssertionState = state });
             if (!result.Succeeded || result.User.Id != user.Id)
             {
                 throw new AttestationException(Rule(result.Failure), result.Failure);
             }
+            if (purpose == CeremonyPurpose.Passkey && !credential.AuthenticatorData!.Flags.HasFlag(AuthenticatorFlags.UserVerified))
+            {
+                throw new AttestationException("A passkey alone verifies its user (WebAuthn §7.2 step 17).");
+            }
         }
         catch (AttestationException e)
         {
-            return await RefuseAsync(user, CeremonyPurpose.Assertion, e.Message, NotAccepted, http, ct);
+            return await RefuseAsync(user, purpose, e.Message, NotAccepted, http, ct);
         }
         // Everything else was right: whoever answered holds the credential's private key.
         if (await session.Query<SecurityKey>().AsNoTracking().SingleOrDefaultAsync(k => k.CredentialId == credential.Id && k.UserId == user.Id, ct) is not { } key
@@ -148,7 +187,20 @@ internal sealed class SecurityKeyCeremonies(
 
     private CeremonyUsers Users(User user, TeamSession session) => new(user, session, store, identity, services);
 
-    private PasskeyHandler<User> Handler(CeremonyUsers users) => new(users, passkeys);
+    private PasskeyHandler<User> Handler(CeremonyUsers users, string verification = Discouraged, bool discoverable = false)
+    {
+        var options = passkeys.Create(Options.DefaultName);
+        options.UserVerificationRequirement = verification;
+        options.ResidentKeyRequirement = discoverable ? Preferred : Discouraged;
+        return new PasskeyHandler<User>(users, Options.Create(options));
+    }
+
+    /// <summary>
+    /// Asks for PIN or fingerprint where some policy over the person does. A key that cannot do it answers all the same: what it then opens is for the policy
+    /// to say, and without it its person could not even enrol another.
+    /// </summary>
+    private static async Task<string> VerificationAsync(User user, TeamSession session, CancellationToken ct) =>
+        (await session.PoliciesOfAsync(user.Id, ct)).Any(p => p.Policy.UserVerification) ? Preferred : Discouraged;
 
     private SecurityKey Key(User user, UserPasskeyInfo passkey, string name)
     {
@@ -195,10 +247,11 @@ internal sealed class SecurityKeyCeremonies(
         var data = credential.AuthenticatorData!;
         await using (var session = await database.ForApplianceAsync(ct))
         {
-            if (await SignCounter.AdvanceAsync(session, credential.Id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), clock.GetUtcNow(), ct))
+            var isUserVerified = data.Flags.HasFlag(AuthenticatorFlags.UserVerified);
+            if (await SignCounter.AdvanceAsync(session, credential.Id, data.SignCount, data.Flags.HasFlag(AuthenticatorFlags.BackedUp), isUserVerified, clock.GetUtcNow(), ct))
             {
                 await session.CommitAsync(ct);
-                return new KeyResult(true);
+                return new KeyResult(true) { Proof = new KeyProof(credential.Id, isUserVerified) };
             }
         }
         // In a transaction that is new again: an UPDATE that waited for another one keeps the row, even where it then matches nothing.

@@ -13,10 +13,11 @@ internal static class SignCounter
     /// that is fine), and nothing was stored.
     /// </summary>
     public static async Task<bool> AdvanceAsync(
-        TeamSession session, byte[] credentialId, uint count, bool isBackedUp, DateTimeOffset now, CancellationToken cancellationToken) =>
+        TeamSession session, byte[] credentialId, uint count, bool isBackedUp, bool isUserVerified, DateTimeOffset now, CancellationToken cancellationToken) =>
         await session.ExecuteAsync(
             $"""
-            update security_keys set sign_count = {(long)count}, is_backed_up = {isBackedUp}, last_used_at = {now}
+            update security_keys set sign_count = {(long)count}, is_backed_up = {isBackedUp}, last_used_at = {now},
+                   user_verified_at = case when {isUserVerified} then {now} else user_verified_at end
              where credential_id = {credentialId} and (sign_count < {(long)count} or (sign_count = 0 and {(long)count} = 0))
             """,
             cancellationToken) == 1;

@@ -1,3 +1,4 @@
+using Appliance.SignIn.Policy;
 using Appliance.Data;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
@@ -92,9 +93,23 @@ public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys, Ph
 {
     public bool PhonesOffered => phones.AreOffered;
 
+    public FactorPolicy Policy { get; private set; } = null!;
+
     public KeyPrompt Prompt { get; private set; } = null!;
 
     public NewCodes? Codes { get; private set; }
+
+    /// <summary>Nothing beside the password.</summary>
+    public async Task<IActionResult> OnPostWithoutAsync(CancellationToken ct)
+    {
+        var (result, _) = await flow.FinishWithoutAsync(HttpContext, ct);
+        if (result.Succeeded)
+        {
+            return Redirect("/");
+        }
+        Again(result);
+        return await OnGetAsync(ct);
+    }
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
@@ -102,6 +117,7 @@ public sealed class SetUpKeyPage(SetUpFlow flow, ISecurityKeyCeremonies keys, Ph
         {
             return Redirect("/set-up");
         }
+        Policy = await flow.PolicyAsync(ct);
         Prompt = new KeyPrompt
         {
             Ceremony = await keys.BeginRegistrationAsync(user, HttpContext, ct),
@@ -154,6 +170,10 @@ public sealed class SetUpAppPage(SetUpFlow flow, AppOffers offers) : SignInPageM
         if (await flow.DraftAsync(HttpContext, ct) is not { } user)
         {
             return Redirect("/set-up");
+        }
+        if ((await flow.PolicyAsync(ct)).SecondFactor == FactorRule.Key)
+        {
+            return Redirect("/set-up/key");
         }
         Offer = offers.Make(user, offer, Problem, HttpContext);
         return Page();

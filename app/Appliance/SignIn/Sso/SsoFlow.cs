@@ -5,6 +5,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.Saml;
+using Appliance.SignIn.Policy;
 using Appliance.Vault;
 using Appliance.Web;
 
@@ -201,11 +202,13 @@ internal sealed class SsoFlow(
         }
         var limit = new SessionLimit(session.TeamOrThrow, reference, said.SessionEndsAt);
         session.Record(new LedgerEvent("sso.succeeded", user.Id.ToString(), SsoPeople.Details(("username", user.Username), ("context", said.Context))), new Origin(user.Id, http.Address()));
-        if (connection.SecondFactor == SsoConnection.ByAppliance)
+        // The provider's word counts as a second factor, never as a security key: where the policies ask for one, it is asked for here.
+        var policy = (await session.AppliancePolicyAsync(ct)).Factors.And((await session.TeamPolicyAsync(ct)).Factors);
+        if (connection.SecondFactor == SsoConnection.ByAppliance || !policy.IsMetBy(new GivenFactor(SessionFactor.Provider, null)))
         {
             return await HalfSignInAsync(session, user, limit, request.ReturnPath, http, ct);
         }
-        await sessions.StartAsync(session, user, http, limit, steppedUp: false, ct);
+        await sessions.StartAsync(session, user, http, limit, steppedUp: false, new SessionFactor(SessionFactor.Provider), ct);
         session.RecordForAppliance(new LedgerEvent("sign-in.succeeded", user.Id.ToString(), SsoPeople.Details(("factor", "identity-provider"))), new Origin(user.Id, http.Address()));
         await session.CommitAsync(ct);
         return new SsoAnswer(request.ReturnPath);

@@ -2,6 +2,7 @@ using System.Security.Claims;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Appliance.Vault;
 
 namespace Appliance.SignIn.Tokens;
@@ -125,22 +126,28 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
     /// <param name="kind">How it was sent.</param>
     /// <param name="username">The username that came with it, in any case; null where none did.</param>
     /// <param name="address">Where it was used.</param>
+    /// <param name="door">The public reference of the team whose address it is used at; empty: of none.</param>
     /// <param name="along">What is read in the same flight as the token's person: nothing for a token that is over, or for another team.</param>
     /// <param name="cancellationToken">Ends it early.</param>
     internal async Task<ClaimsPrincipal?> LookUpAsync(
-        byte[] hash, string kind, string? username, string? address, AlongRead? along, CancellationToken cancellationToken)
+        byte[] hash, string kind, string? username, string? address, string door, AlongRead? along, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow();
         var found = await database.ReadWithAsync(
             $"""
-            select id, user_id, username, username_key, team_id, may_write, created_at, expires_at, last_used_at, reference, name, person
-            from app_enter_with_token({hash}, {kind}, {now}, {now + Sessions.ClockTolerance})
+            select id, user_id, username, username_key, team_id, may_write, created_at, expires_at, last_used_at, reference, name, person,
+                   second_factor, device_bound, user_verification, team_second_factor, team_device_bound, team_user_verification,
+                   has_app, has_phone, keys_backup_eligible, keys_verify
+            from app_enter_with_token({hash}, {kind}, {now}, {now + Sessions.ClockTolerance}, {door})
             """,
             row =>
             {
                 along?.ReadAs(row.Text(11));
                 return new Found(
-                    row.Id(0), row.Id(1), row.Text(2), row.Text(3), row.IdOrNull(4), row.Bool(5), row.Time(6), row.TimeOrNull(7), row.TimeOrNull(8), row.Text(9), row.Text(10));
+                    row.Id(0), row.Id(1), row.Text(2), row.Text(3), row.IdOrNull(4), row.Bool(5), row.Time(6), row.TimeOrNull(7), row.TimeOrNull(8), row.Text(9), row.Text(10),
+                    PolicyQueries.Factors(row.Text(12), row.Bool(13), row.Bool(14), null, null),
+                    row.IsNull(15) ? null : PolicyQueries.Factors(row.Text(15), row.Bool(16), row.Bool(17), null, null),
+                    new EnrolledFactors([.. row.Array<bool>(20).Zip(row.Array<bool>(21), (eligible, verifies) => new KeyFacts(eligible, verifies))], row.Bool(18), row.Bool(19)));
             }, along, cancellationToken);
         now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now) || (username is not null && NameKey.Of(username) != row.UsernameKey))
@@ -153,7 +160,9 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
             await session.ExecuteAsync($"update api_tokens set last_used_at = {now}, last_address = {address} where id = {row.Id}", cancellationToken);
             await session.CommitAsync(cancellationToken);
         }
-        return Principal(row, kind);
+        var principal = Principal(row, kind);
+        TeamDoor.Tell(principal, door, row.TeamPolicy, row.Policy, row.Has);
+        return principal;
     }
 
     /// <summary>Whether the token has neither been revoked nor expired, for requests that run for long.</summary>
@@ -212,7 +221,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
 
     private sealed record Found(
         Guid Id, Guid UserId, string Username, string UsernameKey, Guid? TeamId, bool MayWrite, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt, string Reference,
-        string Name);
+        string Name, FactorPolicy Policy, FactorPolicy? TeamPolicy, EnrolledFactors Has);
 }
 
 /// <summary>A rule about tokens stands in the way. The message says which and what to do, for people.</summary>

@@ -15,7 +15,7 @@ internal sealed class TokenAuthenticationHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync() =>
         AuthorizationHeader.Read(Request.Headers.Authorization) is { } sent
-        && await tokens.LookUpAsync(sent.Hash, sent.Kind, sent.Username, Context.Address(), AlongRead.For(Context), Context.RequestAborted) is { } person
+        && await tokens.LookUpAsync(sent.Hash, sent.Kind, sent.Username, Context.Address(), TeamDoor.TeamOf(Context) ?? "", AlongRead.For(Context), Context.RequestAborted) is { } person
             ? AuthenticateResult.Success(new AuthenticationTicket(person, Scheme))
             : AuthenticateResult.Fail("No token that works.");
 
@@ -32,6 +32,11 @@ internal sealed class TokenAuthenticationHandler(
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties)
     {
         Response.StatusCode = StatusCodes.Status403Forbidden;
+        if (TeamDoor.WhyClosed(Context) is not null)
+        {
+            Context.Features.Set(TeamDoor.Closed.PolicyUnmet);
+            return Task.CompletedTask;
+        }
         Response.Headers.WWWAuthenticate = "Bearer realm=\"appliance\", error=\"insufficient_scope\"";
         Context.Features.Set(new ErrorDetail("This token may only read. Make one that may write on your account page.", "token-may-not-write"));
         return Task.CompletedTask;

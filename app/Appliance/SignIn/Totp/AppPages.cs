@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
@@ -53,7 +54,7 @@ public sealed class SignInAppPage(SignInFlow flow) : SignInPageModel
 /// <summary>The first factor of somebody who has neither key nor codes and chooses an app.</summary>
 [Authorize(Policy = Access.HalfSignedIn)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class EnrolAppPage(SignInFlow flow, AppOffers offers) : SignInPageModel
+public sealed class EnrolAppPage(SignInFlow flow, AppOffers offers, Policies policies) : SignInPageModel
 {
     public AppOffer Offer { get; private set; } = null!;
 
@@ -76,7 +77,7 @@ public sealed class EnrolAppPage(SignInFlow flow, AppOffers offers) : SignInPage
     private async Task<IActionResult> ShowAsync(string? offer, CancellationToken ct)
     {
         var (user, next, _) = await flow.HalfSignedInAsync(HttpContext, ct);
-        if (next != NextFactor.Enrol)
+        if (next != NextFactor.Enrol || (await policies.ApplianceAsync(ct)).Factors.SecondFactor == FactorRule.Key)
         {
             return To("/sign-in/key");
         }
@@ -86,9 +87,9 @@ public sealed class EnrolAppPage(SignInFlow flow, AppOffers offers) : SignInPage
 }
 
 /// <summary>An app, or another in its place. Who adds one has just given another factor.</summary>
-[Authorize(Policy = Access.SteppedUp)]
+[Authorize(Policy = Access.EnrolSteppedUp)]
 [EnableRateLimiting(RateLimits.SignIn)]
-public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInPeople people, Sessions sessions, AccountAlerts alerts, Database database) : PageModel
+public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInPeople people, AccountAlerts alerts, Database database) : FactorPage(database)
 {
     public AppOffer Offer { get; private set; } = null!;
 
@@ -99,15 +100,15 @@ public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInP
     public async Task<IActionResult> OnPostAsync(string? offer, string? code, CancellationToken ct)
     {
         var (user, _) = await people.SignedInAsync(HttpContext, ct);
-        await using (var session = await database.ForApplianceAsync(ct))
+        await using (var session = await Database.ForApplianceAsync(ct))
         {
             var added = await apps.AddAsync(session, user, offer, code, HttpContext, ct);
             if (added.Succeeded)
             {
                 alerts.Tell(session, user.Id, Happening.AppAdded, HttpContext);
-                await sessions.RenewIdentifierAsync(session, HttpContext, ct);
+                await Sessions.AddedAsync(session, HttpContext, new SessionFactor(SessionFactor.App), ct);
                 await session.CommitAsync(ct);
-                return LocalRedirect("/account/security");
+                return LocalRedirect(Return);
             }
             await session.DisposeAsync();
             await ShowAsync(offer, added.Reason, ct);
@@ -119,7 +120,7 @@ public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInP
     {
         Response.Headers.CacheControl = "no-cache, no-store";
         var (user, factors) = await people.SignedInAsync(HttpContext, ct);
-        (Offer, Replaces) = (offers.Make(user, offer, problem, HttpContext), factors.App);
+        (Offer, Replaces) = (offers.Make(user, offer, problem, HttpContext) with { Fields = ReturnField }, factors.App);
     }
 }
 
@@ -127,9 +128,19 @@ public sealed class AddAppPage(AuthenticatorApps apps, AppOffers offers, SignInP
 [Authorize(Policy = Access.SteppedUp)]
 public sealed class RemoveAppPage(AuthenticatorApps apps, Sessions sessions, AccountAlerts alerts, Database database) : PageModel
 {
+    /// <summary>Why it stays; null: it may go.</summary>
     public string? Problem { get; private set; }
 
-    public async Task<IActionResult> OnGetAsync(CancellationToken ct) => await apps.FindAsync(User.Id(), ct) is null ? NotFound() : Page();
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        if (await apps.FindAsync(User.Id(), ct) is null)
+        {
+            return NotFound();
+        }
+        await using var session = await database.ForApplianceAsync(ct);
+        Problem = await session.NeededProblemAsync(User.Id(), has => has with { App = false }, ct);
+        return Page();
+    }
 
     public async Task<IActionResult> OnPostAsync(CancellationToken ct)
     {
@@ -139,8 +150,7 @@ public sealed class RemoveAppPage(AuthenticatorApps apps, Sessions sessions, Acc
             case KeyChange.Unknown:
                 return NotFound();
             case KeyChange.LastFactor:
-                Problem = "This is your only second factor. Without it you could not sign in. Add a security key first.";
-                return Page();
+                return await OnGetAsync(ct);
             default:
                 alerts.Tell(session, User.Id(), Happening.AppRemoved, HttpContext);
                 await sessions.RenewIdentifierAsync(session, HttpContext, ct);

@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.Sms;
@@ -90,11 +91,15 @@ public sealed class AuthenticatorApps(Database database, BlobProtector protector
         {
             return KeyChange.Unknown;
         }
-        if (!factors.Key)
+        if (await session.NeededProblemAsync(user, has => has with { App = false }, ct) is not null)
         {
             return KeyChange.LastFactor;
         }
         await session.ExecuteAsync($"delete from authenticator_apps where user_id = {user.Value}", ct);
+        if (!factors.Key)
+        {
+            await RecoveryCodes.RemoveAllAsync(session, user, ct);
+        }
         session.RecordForAppliance(AppEvents.Removed(user), http.Origin());
         await DeviceMemory.ForgetAllAsync(session, user, "authenticator-app.removed", http, ct);
         return KeyChange.Done;
