@@ -130,8 +130,9 @@ public sealed class SignInFlow
     /// <summary>For how long the half signed-in person may have this device remembered; null: they may not.</summary>
     public async Task<TimeSpan?> RememberPeriodAsync(HttpContext http, CancellationToken ct)
     {
-        if (await _devices.PeriodAsync() is not { } period)
+        if (await _devices.PeriodAsync(await _accounts.OpenAsync(ct), ct) is not { } period)
         {
+            await _accounts.DisposeAsync();
             return null;
         }
         var (signIn, _) = HalfSignedInHandler.Read(http);
@@ -320,8 +321,7 @@ public sealed class SignInFlow
             await session.ExecuteAsync($"update users set password_hash = {better} where id = {user.Id.Value}", ct);
         }
         var policy = (await session.AppliancePolicyAsync(ct)).Factors;
-        // Where more is asked for than a device can stand in for, it is not even looked at: what it stands for is a second factor, which one nobody knows.
-        if (policy.IsMetBy(new GivenFactor(SessionFactor.Device, null)) && await _devices.UseAsync(session, user, http, ct))
+        if (await _devices.UseAsync(session, user, http, ct))
         {
             await _delays.ForgiveAsync(session, delay, user.Id, ct);
             // Nobody touched a key just now: whatever is sensitive still asks for one.

@@ -13,6 +13,8 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
 {
     private const int MostPasswordDays = 3650;
 
+    private const int MostRememberedDays = 90;
+
     private const string Meanwhile = "Somebody changed this policy meanwhile. It is shown as it is now: choose again.";
 
     public async Task<AppliancePolicy> ApplianceAsync(CancellationToken ct)
@@ -50,6 +52,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
             },
             idle, lifetime);
         var passwordDays = PolicyChoice.Number(choice.PasswordDays, "The renewal of passwords", "days", MostPasswordDays);
+        var rememberedDays = PolicyChoice.Number(choice.RememberedDays, "Remembering a device", "days", MostRememberedDays) ?? 0;
         await using var session = await database.ForApplianceAsync(ct);
         // Of two changes at once, the second waits here, and then finds that it saw another policy.
         await session.SqlAsync<int>($"""select version as "Value" from appliance_policy for update""", ct);
@@ -63,9 +66,10 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         {
             throw new PolicyRuleException("Only an owner of the appliance changes its policy.");
         }
-        var after = before with { Factors = wanted, PasswordDays = passwordDays, PasskeyAlone = choice.PasskeyAlone };
+        var after = before with { Factors = wanted, PasswordDays = passwordDays, PasskeyAlone = choice.PasskeyAlone, RememberedDays = rememberedDays };
         var changes = Changes(before.Factors, wanted, "optional");
         Note(changes, "password_days", before.PasswordDays, after.PasswordDays);
+        Note(changes, "remembered_days", before.RememberedDays, after.RememberedDays);
         Note(changes, "passkey_alone", before.PasskeyAlone, after.PasskeyAlone);
         if (changes.Count == 0)
         {
@@ -75,7 +79,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
             $"""
             update appliance_policy set second_factor = {Text(wanted.SecondFactor, "optional")}, device_bound = {wanted.DeviceBound}, user_verification = {wanted.UserVerification},
                    idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, password_days = {passwordDays},
-                   passkey_alone = {choice.PasskeyAlone}, version = version + 1, changed_at = {clock.GetUtcNow()}
+                   passkey_alone = {choice.PasskeyAlone}, remembered_days = {rememberedDays}, version = version + 1, changed_at = {clock.GetUtcNow()}
             """, ct);
         session.RecordForAppliance(new LedgerEvent("policy.changed", null, changes), http.Origin());
         await session.CommitAsync(ct);

@@ -19,6 +19,9 @@ public sealed record PolicyChoice
     public string? PasswordDays { get; init; }
 
     /// <summary>Of the appliance alone.</summary>
+    public string? RememberedDays { get; init; }
+
+    /// <summary>Of the appliance alone.</summary>
     public bool PasskeyAlone { get; init; }
 
     /// <summary>The version that the page showed.</summary>

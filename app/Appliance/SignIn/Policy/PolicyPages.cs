@@ -71,7 +71,7 @@ public sealed class AppliancePolicyPage(Policies policies) : PageModel
         // What was typed stays, save where it was typed beside another policy than the one there is.
         var choice = problem is not null && Choice.Version == policy.Version ? Choice : PolicyForm.Of(policy.Factors, "optional", policy.Version) with
         {
-            PasswordDays = policy.PasswordDays?.ToString(System.Globalization.CultureInfo.InvariantCulture), PasskeyAlone = policy.PasskeyAlone,
+            PasswordDays = policy.PasswordDays?.ToString(System.Globalization.CultureInfo.InvariantCulture), RememberedDays = policy.RememberedDays == 0 ? null : policy.RememberedDays.ToString(System.Globalization.CultureInfo.InvariantCulture), PasskeyAlone = policy.PasskeyAlone,
         };
         Form = new PolicyForm(choice, problem, null, idle, lifetime);
     }

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.Policy;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn.RememberedDevices;
@@ -19,8 +20,18 @@ public sealed class DeviceMemory(SignInSettings settings, Sessions sessions, Not
     /// <summary>How many a person can have; the oldest go first.</summary>
     private const int Most = 20;
 
-    /// <summary>How long devices may be remembered; null: not at all. The one place that is asked.</summary>
-    public Task<TimeSpan?> PeriodAsync() => Task.FromResult(settings.RememberDevice);
+    /// <summary>How long devices may be remembered: as the appliance's policy says, or the operator; where both do, the shorter. Null: not at all. The one place that is asked.</summary>
+    public async Task<TimeSpan?> PeriodAsync(TeamSession session, CancellationToken ct)
+    {
+        var policy = await session.AppliancePolicyAsync(ct);
+        // Where more is asked for than a device can stand in for: of its second factor nothing more is known than that it was one.
+        if (!policy.Factors.IsMetBy(new GivenFactor(SessionFactor.Device, null)))
+        {
+            return null;
+        }
+        var days = policy.RememberedDays;
+        return days == 0 ? settings.RememberDevice : TimeSpan.FromDays(days) is var period && settings.RememberDevice < period ? settings.RememberDevice : period;
+    }
 
     /// <summary>
     /// Remembers this browser: the person has just given their second factor in it and wishes so. Nothing where policy does not allow it. What the browser
@@ -28,7 +39,7 @@ public sealed class DeviceMemory(SignInSettings settings, Sessions sessions, Not
     /// </summary>
     public async Task RememberAsync(TeamSession session, User user, HttpContext http, CancellationToken ct)
     {
-        if (await PeriodAsync() is not { } period)
+        if (await PeriodAsync(session, ct) is not { } period)
         {
             return;
         }
@@ -65,7 +76,7 @@ public sealed class DeviceMemory(SignInSettings settings, Sessions sessions, Not
     /// </summary>
     public async Task<bool> UseAsync(TeamSession session, User user, HttpContext http, CancellationToken ct)
     {
-        if (DeviceCookie.Read(http) is not { } cookie || await PeriodAsync() is not { } period)
+        if (DeviceCookie.Read(http) is not { } cookie || await PeriodAsync(session, ct) is not { } period)
         {
             return false;
         }
@@ -103,7 +114,7 @@ public sealed class DeviceMemory(SignInSettings settings, Sessions sessions, Not
     /// <summary>The person's devices that still count, the last used one first.</summary>
     public async Task<IReadOnlyList<RememberedDevice>> ListAsync(TeamSession session, UserId user, CancellationToken ct)
     {
-        if (await PeriodAsync() is not { } period)
+        if (await PeriodAsync(session, ct) is not { } period)
         {
             return [];
         }
