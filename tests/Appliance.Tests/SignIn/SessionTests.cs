@@ -3,6 +3,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
+using Appliance.SignIn.Policy;
 using Appliance.Tests.TestServers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
@@ -142,8 +143,8 @@ public sealed class SessionTests : IAsyncLifetime
         var token = Value(await SignedIn.SessionAsync(_services, _anna));
         foreach (var change in new Func<TeamSession, HttpContext, Task>[]
                  {
-                     (session, http) => Sessions.StepUpAsync(session, http, default),
-                     (session, http) => Sessions.UnlockAsync(session, http, steppedUp: false, default),
+                     (session, http) => Sessions.StepUpAsync(session, http, new SessionFactor(SessionFactor.App), default),
+                     (session, http) => Sessions.UnlockAsync(session, http, new SessionFactor(SessionFactor.Password), default),
                      (session, http) => Sessions.RenewIdentifierAsync(session, http, default),
                  })
         {

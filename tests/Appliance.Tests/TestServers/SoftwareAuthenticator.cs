@@ -14,6 +14,7 @@ namespace Appliance.Tests.TestServers;
 public sealed record SoftwareAuthenticator
 {
     public const byte UserPresent = 0x01;
+    public const byte UserVerified = 0x04;
     public const byte BackupEligible = 0x08;
     public const byte BackedUp = 0x10;
     public const byte Attested = 0x40;
