@@ -40,7 +40,6 @@ internal sealed class SecurityKeyCeremonies(
     private const string InUse = "This key cannot be added: it is in use already.";
     private const string Taken = "The credential is registered already (WebAuthn §7.1 step 26).";
     private const string ModelRule = "The key has not proven to be of a model that is allowed (WebAuthn §7.1 steps 22 to 24).";
-    private const string OtherModel = "This key cannot be added: only certain models are allowed here, and it has not proven to be one of them. Ask your administrator which.";
     private const string OtherModelNow =
         "This key has not proven to be of a model that is allowed here. Sign in with another key, your app or a recovery code, then add a key of an allowed model.";
     private const string CanBeCopied = "This key can be copied to other devices, and your organisation asks for one that stays on its device. Use another key.";
@@ -100,7 +99,8 @@ internal sealed class SecurityKeyCeremonies(
         var key = Key(user, passkey, cleanName);
         if (!await models.AllowsAsync(session, key, ct))
         {
-            return await RefuseAsync(user, CeremonyPurpose.Registration, ModelRule, OtherModel, http, ct);
+            var names = await models.NamesAsync(session, ct);
+            return await RefuseAsync(user, CeremonyPurpose.Registration, ModelRule, $"This key cannot be added: only certain models are allowed here, and it has not proven to be one of them. Allowed: {names}.", http, ct);
         }
         await Factors.LockAsync(session, user.Id, ct);
         // Of two transactions that add the same credential, the second waits here and then finds it taken.

@@ -85,27 +85,21 @@ public sealed class DeviceAttackTests(RememberingHost host) : IClassFixture<Reme
         (await person.PasswordAloneAsync()).ShouldBe("/");
     }
 
-    public static TheoryData<string> Garbage => ["8 KiB", "empty", "a dot", "one part", "three parts", "short validator", "other characters", "an unknown selector"];
-
-    [Theory]
-    [MemberData(nameof(Garbage))]
-    public async Task Garbage_is_worth_nothing_and_raises_no_alarm(string which)
+    [Fact]
+    public async Task Garbage_is_worth_nothing_and_raises_no_alarm()
     {
-        using var person = await host.RememberedAsync("garbage." + which.Replace(' ', '.'));
+        using var person = await host.RememberedAsync("device.garbage");
         var good = person.Device();
         var (selector, validator) = (good.Split('.')[0], good.Split('.')[1]);
-        using var visitor = host.Thief(which switch
+        foreach (var garbage in new[]
         {
-            "8 KiB" => new string('A', 8192),
-            "empty" => "",
-            "a dot" => ".",
-            "one part" => selector,
-            "three parts" => good + "." + validator,
-            "short validator" => good[..^1],
-            "other characters" => good[..^1] + "*",
-            _ => Token.New() + "." + validator,
-        });
-        (await visitor.PasswordAloneAsync(person.Username)).ShouldBe("/sign-in/key");
+            new string('A', 8192), "", ".", "..", selector, good + "." + validator, good[..^1], good[..^1] + "*", Token.New() + "." + validator, validator + "." + selector,
+        })
+        {
+            using var visitor = host.Thief(garbage);
+            (await visitor.PasswordAloneAsync(person.Username)).ShouldBe("/sign-in/key", garbage);
+        }
+        (await host.DevicesAsync(person)).ShouldBe(1);
         (await person.PasswordAloneAsync()).ShouldBe("/");
     }
 

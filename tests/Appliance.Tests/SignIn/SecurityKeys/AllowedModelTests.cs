@@ -262,6 +262,7 @@ public sealed class AllowedModelTests(KeyModelHost host) : IClassFixture<KeyMode
         var refused = await host.Browser().RegisterAsync(person, key);
         refused.Succeeded.ShouldBeFalse(why);
         refused.Reason.ShouldNotBeNull().ShouldContain("only certain models are allowed");
+        refused.Reason.ShouldEndWith("Allowed: Blue key.");
         (await host.Keys.ListAsync(person.Id, default)).ShouldBeEmpty(why);
     }
 }

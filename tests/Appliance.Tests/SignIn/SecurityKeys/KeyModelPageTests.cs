@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys.Models;
+using Appliance.Tests.SignIn.RememberedDevices;
 using Appliance.Tests.TestServers;
 using Appliance.Web;
 using Shouldly;
@@ -11,6 +13,8 @@ namespace Appliance.Tests.SignIn.SecurityKeys;
 /// <summary>The whole service, whose operator trusts a metadata service and one root beside it.</summary>
 public sealed class KeyModelSiteHost : SignInHost
 {
+    protected override SignInSettings SignInSettings => new() { RememberDevice = TimeSpan.FromDays(30) };
+
     public static Guid Blue { get; } = Guid.NewGuid();
 
     public MetadataMaker Service { get; } = new();
@@ -76,6 +80,10 @@ public sealed class KeyModelPageTests(KeyModelSiteHost host) : IClassFixture<Key
         using var owner = await host.OwnerAsync("models.author");
         using var person = await host.PersonAsync("models.other");
         await person.SignOutAsync();
+        await person.RememberAsync();
+        await person.SignOutAsync();
+        (await person.PasswordAloneAsync()).ShouldBe("/", "the device is remembered");
+        await person.SignOutAsync();
         var html = await owner.HtmlAsync(Page);
         html.ShouldContain("CN=Other Maker");
         foreach (var (wrong, said) in new[] { ((byte[])[.. "garbage"u8], "signed BLOB"), (new MetadataMaker().Blob([], 1000), "not signed by"), (host.Service.Blob([], header: h => h["alg"] = "none"), "signature") })
@@ -96,7 +104,7 @@ public sealed class KeyModelPageTests(KeyModelSiteHost host) : IClassFixture<Key
         await SaidAsync(owner, html, "Choose whether", ("Choice", "both"));
         (await owner.PostAsync(html, Page, ("Choice", "only"), ("Models", KeyModelSiteHost.Blue.ToString()))).Headers.Location!.ToString().ShouldBe(Page);
 
-        await person.PasswordAsync();
+        (await person.PasswordAloneAsync()).ShouldBe("/sign-in/key", "a device stood in for a key that is not allowed any more");
         (await (await person.TouchAsync("/sign-in/key")).Content.ReadAsStringAsync()).ShouldContain("not proven to be of a model that is allowed");
         (await person.IsSignedInAsync()).ShouldBeFalse();
         (await person.SendAsync("/sign-in/recovery", null, ("Code", person.Codes[0]))).Headers.Location!.ToString().ShouldBe("/");

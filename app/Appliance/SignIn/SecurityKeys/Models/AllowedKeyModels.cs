@@ -38,6 +38,15 @@ public sealed class AllowedKeyModels
         return [.. keys.Where(k => known.IsAllowed(k, allowed))];
     }
 
+    /// <summary>What they are called, for people; the first few of them.</summary>
+    public async Task<string> NamesAsync(TeamSession session, CancellationToken ct)
+    {
+        const int Few = 8;
+        var (allowed, known) = (await ListAsync(session, ct), await _store.CurrentAsync(session, ct));
+        var names = allowed.Select(id => known.Find(id)?.Description ?? id.ToString("D")).Distinct(StringComparer.Ordinal).Order(StringComparer.OrdinalIgnoreCase).ToList();
+        return string.Join(", ", names.Take(Few)) + (names.Count > Few ? " and others" : "");
+    }
+
     /// <summary>
     /// Makes this the list. Answers null, or a sentence why nothing was changed: whoever changes it must be able to sign in afterwards. In the caller's
     /// transaction, which it commits where the answer is null.
