@@ -63,7 +63,7 @@ public sealed partial class Sessions(Database database, TimeProvider clock, Sign
         await session.SaveAsync(cancellationToken);
         SessionCookie.Write(http, token);
         // What this response shows from here on is shown to the person who has just signed in.
-        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, SignedInPerson.Open, steppedUp, factor.Name, limit);
+        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, SignedInPerson.Open, steppedUp, limit);
     }
 
     /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>
