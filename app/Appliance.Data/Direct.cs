@@ -27,8 +27,6 @@ public readonly struct Row
 
     public DateTimeOffset Time(int column) => _reader.GetFieldValue<DateTimeOffset>(column);
 
-    public T[] Array<T>(int column) => _reader.GetFieldValue<T[]>(column);
-
     public int? IntOrNull(int column) => IsNull(column) ? null : Int(column);
 
     public Guid? IdOrNull(int column) => IsNull(column) ? null : Id(column);

@@ -162,7 +162,7 @@ public sealed class Person : IAsyncDisposable
     public List<string> Expected { get; } = [];
 
     /// <summary>Plugs a virtual security key in (WebAuthn's own testing extension, driven over the DevTools protocol).</summary>
-    public async Task<VirtualKey> PlugInKeyAsync(string protocol = "ctap2", bool userVerification = false)
+    public async Task<VirtualKey> PlugInKeyAsync(string protocol = "ctap2", bool userVerification = false, bool residentKey = false)
     {
         var session = await _context.NewCDPSessionAsync(Page);
         await session.SendAsync("WebAuthn.enable");
@@ -172,7 +172,7 @@ public sealed class Person : IAsyncDisposable
             {
                 ["protocol"] = protocol,
                 ["transport"] = "usb",
-                ["hasResidentKey"] = false,
+                ["hasResidentKey"] = residentKey,
                 ["hasUserVerification"] = userVerification,
                 ["isUserVerified"] = userVerification,
                 ["automaticPresenceSimulation"] = true,

@@ -79,13 +79,19 @@ grant update (user_verified_at) on security_keys to appliance_app;
 alter table security_key_ceremonies drop constraint security_key_ceremonies_purpose_check;
 alter table security_key_ceremonies add constraint security_key_ceremonies_purpose_check check (purpose in ('registration', 'assertion', 'passkey'));
 
--- As the function of 0052, which the version before this one still calls, and what the policies ask and what the person has.
+-- A token is as good as the session that it was made in. Null: made by a version before this one.
+alter table api_tokens
+    add column factor text check (factor in ('password', 'recovery-code', 'phone', 'app', 'key', 'identity-provider')),
+    add column key_id bytea,
+    add column user_verified boolean not null default false;
+
+-- As the function of 0052, which the version before this one still calls, and what the policies ask and the token was made with.
 create function app_enter_with_token(hash bytea, wanted_kind text, at timestamptz, latest_made timestamptz, door text)
     returns table (id uuid, user_id uuid, username text, username_key text, team_id uuid, may_write boolean, created_at timestamptz,
                    expires_at timestamptz, last_used_at timestamptz, reference text, name text, person text,
                    second_factor text, device_bound boolean, user_verification boolean,
                    team_second_factor text, team_device_bound boolean, team_user_verification boolean,
-                   has_app boolean, has_phone boolean, keys_backup_eligible boolean[], keys_verify boolean[])
+                   factor text, key_backup_eligible boolean, user_verified boolean)
     language plpgsql set search_path = public, pg_temp
     as $$
     #variable_conflict use_column
@@ -95,14 +101,10 @@ create function app_enter_with_token(hash bytea, wanted_kind text, at timestampt
                    set_config('app.person', case when (a.expires_at is null or a.expires_at > at) and a.created_at <= latest_made
                        and (a.team_id is null or a.team_id = app_team()) then a.user_id::text else '' end, true),
                    p.second_factor, p.device_bound, p.user_verification, t.second_factor, t.device_bound, t.user_verification,
-                   exists (select from authenticator_apps x where x.user_id = a.user_id), exists (select from phones x where x.user_id = a.user_id),
-                   k.backup_eligible, k.verify
+                   a.factor, k.is_backup_eligible, a.user_verified
             from api_tokens a join users u on u.id = a.user_id cross join appliance_policy p
+                 left join security_keys k on k.credential_id = a.key_id and k.user_id = a.user_id
                  left join lateral app_team_policy(door, a.user_id) t on true
-                 cross join lateral (
-                    select coalesce(array_agg(is_backup_eligible order by credential_id), '{}') as backup_eligible,
-                           coalesce(array_agg(is_user_verified or user_verified_at is not null order by credential_id), '{}') as verify
-                    from security_keys where security_keys.user_id = a.user_id) k
             where a.token_hash = hash and a.kind = wanted_kind;
     end $$;
 revoke all on function app_enter_with_token(bytea, text, timestamptz, timestamptz, text) from public;

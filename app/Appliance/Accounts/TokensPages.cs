@@ -58,7 +58,7 @@ public sealed class NewTokenPage(ApiTokens tokens, TeamDirectory teams) : PageMo
         try
         {
             var days = int.TryParse(Days, out var number) ? number : Days == "never" ? (int?)null : 0;
-            Made = await tokens.CreateAsync(Kind, Name, Team, May == "write", days, HttpContext.Origin(), ct);
+            Made = await tokens.CreateAsync(Kind, Name, Team, May == "write", days, HttpContext.Origin(), ct, User.SessionId());
         }
         catch (TokenRuleException refused)
         {

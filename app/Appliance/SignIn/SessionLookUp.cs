@@ -69,7 +69,7 @@ public sealed partial class Sessions
             : !asked.IsMetBy(row.Given) ? SignedInPerson.MustEnrol
             : IsPasswordDue(row, now) ? SignedInPerson.PasswordDue
             : SignedInPerson.Open;
-        var person = Principal(row.Id, row.UserId, row.Username, row.Owner, state, !locked && IsSteppedUp(row, now), row.Given.Name, row.Limit);
+        var person = Principal(row.Id, row.UserId, row.Username, row.Owner, state, !locked && IsSteppedUp(row, now), row.Limit);
         if (row.NoPassword)
         {
             ((ClaimsIdentity)person.Identity!).AddClaim(new Claim(SignedInPerson.NoPasswordClaim, "true"));
@@ -116,17 +116,13 @@ public sealed partial class Sessions
         row.SteppedUpAt is { } at && at <= now + ClockTolerance && now - at < settings.StepUp;
 
     private static ClaimsPrincipal Principal(
-        Guid session, UserId person, string username, bool owner, string state, bool steppedUp, string? factor, SessionLimit? limit)
+        Guid session, UserId person, string username, bool owner, string state, bool steppedUp, SessionLimit? limit)
     {
         var identity = new ClaimsIdentity(SessionAuthenticationHandler.Scheme);
         identity.AddClaim(new Claim(ClaimTypes.NameIdentifier, person.ToString()));
         identity.AddClaim(new Claim(ClaimTypes.Name, username));
         identity.AddClaim(new Claim(SignedInPerson.SessionClaim, session.ToString("D")));
         identity.AddClaim(new Claim(SignedInPerson.StateClaim, state));
-        if (factor is not null)
-        {
-            identity.AddClaim(new Claim(SignedInPerson.FactorClaim, factor));
-        }
         if (steppedUp)
         {
             identity.AddClaim(new Claim(SignedInPerson.SteppedUpClaim, "true"));

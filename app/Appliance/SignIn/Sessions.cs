@@ -66,7 +66,7 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
         await alerts.SignedInAsync(session, user.Id, http, cancellationToken);
         SessionCookie.Write(http, token);
         // What this response shows from here on is shown to the person who has just signed in.
-        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, SignedInPerson.Open, steppedUp, factor.Name, limit);
+        http.User = Principal(row.Id, user.Id, user.Username, user.Owner, SignedInPerson.Open, steppedUp, limit);
     }
 
     /// <summary>The second factor was given again: step-up holds from now, under a new identifier.</summary>

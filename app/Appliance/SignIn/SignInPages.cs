@@ -51,7 +51,7 @@ public sealed class SignInPage(SignInFlow flow, Policies policies) : SignInPageM
     /// <summary>A passkey may sign in without the password.</summary>
     public bool PasskeyOffered { get; private set; }
 
-    public async Task OnGetAsync(CancellationToken ct) => PasskeyOffered = (await policies.ApplianceAsync(ct)).PasskeyAlone;
+    public async Task OnGetAsync(CancellationToken ct) => PasskeyOffered = await policies.OffersPasskeyAsync(ct);
 
     public async Task<IActionResult> OnPostAsync(string? username, string? password, CancellationToken ct)
     {

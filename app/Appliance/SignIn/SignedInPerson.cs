@@ -17,7 +17,6 @@ public static class SignedInPerson
     /// <summary>The appliance's policy asks for more than was given: open to enrolling and nothing else.</summary>
     internal const string MustEnrol = "must-enrol";
     internal const string SteppedUpClaim = "stepped-up";
-    internal const string FactorClaim = "session-factor";
     internal const string NoPasswordClaim = "no-password";
     internal const string OwnerClaim = "appliance-owner";
     internal const string OnlyTeamReferenceClaim = "session-team-reference";

@@ -52,16 +52,16 @@ public sealed class TeamDoor(Database database, TimeProvider clock, IHttpContext
         }
     }
 
-    /// <summary>The same with a token, by what its person has; where that is not enough for the appliance either, it opens no team at all.</summary>
-    internal static void Tell(ClaimsPrincipal person, string team, FactorPolicy? policy, FactorPolicy appliance, EnrolledFactors has)
+    /// <summary>The same with a token, by the session that it was made in; where that was not enough for the appliance either, it opens nothing at all.</summary>
+    internal static void TellToken(ClaimsPrincipal token, string team, FactorPolicy? policy, FactorPolicy appliance, GivenFactor given)
     {
-        if (!appliance.IsMetBy(has))
+        if (!appliance.IsMetBy(given))
         {
-            person.Identities.First().AddClaim(new Claim(ClosedClaim, Everything));
+            token.Identities.First().AddClaim(new Claim(ClosedClaim, Everything));
         }
-        else if (policy is not null && !policy.And(appliance).IsMetBy(has))
+        else if (policy?.And(appliance).IsMetBy(given) == false)
         {
-            person.Identities.First().AddClaim(new Claim(ClosedClaim, team));
+            token.Identities.First().AddClaim(new Claim(ClosedClaim, team));
         }
     }
 
@@ -152,7 +152,7 @@ public sealed class TeamDoor(Database database, TimeProvider clock, IHttpContext
     internal sealed record Closed(string Team, Why Why)
     {
         public static readonly ErrorDetail PolicyUnmet = new(
-            "Your organisation asks for more to open this: sign in to the web pages, which say what, then try again.", "policy-unmet");
+            "Your organisation asks for more to open this than you signed in with. The web pages say what. A token or app password is as good as the session it was made in: make another one once you are in.", "policy-unmet");
 
         public Task AnswerAsync(HttpContext http, bool isNavigation)
         {

@@ -42,7 +42,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "people/key-models", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "people/key-models", "people/policy", "teams" })
         {
             await SeeAsync(anna, page);
         }
@@ -51,7 +51,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
@@ -67,6 +67,10 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "teams/{team}/files/{entry}/details", $"/teams/{team}/files/{folder}/details");
         await SeeAsync(anna, "teams/{team}/files/{entry}/rename", $"/teams/{team}/files/{folder}/rename");
         await SeeAsync(anna, "teams/{team}/move", $"/teams/{team}/move?entry={folder}");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update appliance_policy set second_factor = 'key', passkey_alone = true; update sessions set factor = 'app'");
+        await SeeAsync(anna, "account/enrol");
+        await SeeAsync(anna, "sign-in/passkey");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update appliance_policy set second_factor = 'required', passkey_alone = false");
         host.Clock.Move(TimeSpan.FromMinutes(16));
         await SeeAsync(anna, "locked");
         await HalfSignedInAsync(SeeAsync);

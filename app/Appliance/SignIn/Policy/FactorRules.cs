@@ -39,7 +39,9 @@ internal static class FactorRules
         var left = without(has);
         var broken = (await session.PoliciesOfAsync(person, ct)).FirstOrDefault(p => !p.Policy.IsMetBy(left) && (p.Policy.IsMetBy(has) || !left.Any));
         return broken.Policy is null ? null
-            : !left.Any && broken.Team is null ? "This is your only second factor. Without it you could not sign in. Add another one first."
+            : !left.Any && broken.Policy.SecondFactor != FactorRule.Key ? has.App
+                ? "This is your only second factor. Without it you could not sign in. Add a security key first."
+                : "This is your only key. Without it you could not sign in. Add another one, or an app, first."
             : $"{Who(broken.Team)} requires {broken.Policy.Demand}, and this is the last that you have. Add another one first.";
     }
 

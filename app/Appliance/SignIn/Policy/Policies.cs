@@ -11,17 +11,47 @@ namespace Appliance.SignIn.Policy;
 /// </summary>
 public sealed class Policies(Database database, SignInSettings settings, TimeProvider clock)
 {
+    private static readonly TimeSpan Remembered = TimeSpan.FromSeconds(30);
+
     private const int MostPasswordDays = 3650;
 
     private const int MostRememberedDays = 90;
 
     private const string Meanwhile = "Somebody changed this policy meanwhile. It is shown as it is now: choose again.";
 
+    private Offer? _offer;
+
+    private sealed record Offer(bool Passkey, DateTimeOffset At);
+
     public async Task<AppliancePolicy> ApplianceAsync(CancellationToken ct)
     {
         await using var session = await database.ForApplianceAsync(ct);
         return await session.AppliancePolicyAsync(ct);
     }
+
+    /// <summary>
+    /// Whether the sign-in page offers a passkey. Everybody and every probe asks for that page, so what was so is remembered for half a minute, and it needs no
+    /// database; it is an offer and no more: what it leads to asks anew.
+    /// </summary>
+    public async ValueTask<bool> OffersPasskeyAsync(CancellationToken ct)
+    {
+        var (offer, now) = (_offer, clock.GetUtcNow());
+        if (offer is not null && (now - offer.At).Duration() < Remembered)
+        {
+            return offer.Passkey;
+        }
+        try
+        {
+            return (_offer = new Offer((await ApplianceAsync(ct)).PasskeyAlone, now)).Passkey;
+        }
+        catch (DatabaseUnavailableException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Forgets what was remembered: the policy was changed.</summary>
+    public void Forget() => _offer = null;
 
     public static Task<TeamPolicy> TeamAsync(TeamVisit visit, CancellationToken ct)
     {
@@ -82,6 +112,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
                    passkey_alone = {choice.PasskeyAlone}, remembered_days = {rememberedDays}, version = version + 1, changed_at = {clock.GetUtcNow()}
             """, ct);
         session.RecordForAppliance(new LedgerEvent("policy.changed", null, changes), http.Origin());
+        session.AfterCommit(Forget);
         await session.CommitAsync(ct);
     }
 

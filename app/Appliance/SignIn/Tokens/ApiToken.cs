@@ -30,6 +30,13 @@ public sealed class ApiToken
 
     public required bool MayWrite { get; init; }
 
+    /// <summary>What the session that it was made in had been opened with (<see cref="Session.Factor"/>); null: nothing is known of it.</summary>
+    public string? Factor { get; init; }
+
+    public byte[]? KeyId { get; init; }
+
+    public bool UserVerified { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 
     public DateTimeOffset? ExpiresAt { get; init; }

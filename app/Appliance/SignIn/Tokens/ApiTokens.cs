@@ -4,6 +4,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Policy;
 using Appliance.Vault;
+using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.SignIn.Tokens;
 
@@ -36,9 +37,10 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
     /// <param name="days">One of <see cref="Lifetimes"/>; null, for an app password alone, means without end.</param>
     /// <param name="origin">The person, and where from.</param>
     /// <param name="cancellationToken">Ends it before it is committed.</param>
+    /// <param name="madeIn">The person's session: the token opens what that session opens, as the policies ask; null: nothing is known of it.</param>
     /// <exception cref="TokenRuleException">Something of this cannot be; the message is for people.</exception>
     public async Task<string> CreateAsync(
-        string kind, string? name, string? team, bool mayWrite, int? days, Origin origin, CancellationToken cancellationToken)
+        string kind, string? name, string? team, bool mayWrite, int? days, Origin origin, CancellationToken cancellationToken, Guid? madeIn = null)
     {
         var person = origin.Actor ?? throw new ArgumentException("A token is made by a person.", nameof(origin));
         name = CheckedName(name);
@@ -60,6 +62,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
             throw new TokenRuleException($"You have {Most} tokens and app passwords already. Revoke those that you do not use.");
         }
         var text = TokenText.New(kind);
+        var made = madeIn is { } id ? await session.Query<Session>().AsNoTracking().SingleAsync(s => s.Id == id && s.UserId == person, cancellationToken) : null;
         var token = new ApiToken
         {
             Id = Guid.CreateVersion7(now),
@@ -70,6 +73,9 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
             Name = name,
             TeamId = await TeamAsync(session, team, cancellationToken),
             MayWrite = mayWrite,
+            Factor = made?.Factor,
+            KeyId = made?.KeyId,
+            UserVerified = made?.UserVerified ?? false,
             CreatedAt = now,
             ExpiresAt = days is { } lives ? now.AddDays(lives) : null,
         };
@@ -137,7 +143,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
             $"""
             select id, user_id, username, username_key, team_id, may_write, created_at, expires_at, last_used_at, reference, name, person,
                    second_factor, device_bound, user_verification, team_second_factor, team_device_bound, team_user_verification,
-                   has_app, has_phone, keys_backup_eligible, keys_verify
+                   factor, key_backup_eligible, user_verified
             from app_enter_with_token({hash}, {kind}, {now}, {now + Sessions.ClockTolerance}, {door})
             """,
             row =>
@@ -147,7 +153,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
                     row.Id(0), row.Id(1), row.Text(2), row.Text(3), row.IdOrNull(4), row.Bool(5), row.Time(6), row.TimeOrNull(7), row.TimeOrNull(8), row.Text(9), row.Text(10),
                     PolicyQueries.Factors(row.Text(12), row.Bool(13), row.Bool(14), null, null),
                     row.IsNull(15) ? null : PolicyQueries.Factors(row.Text(15), row.Bool(16), row.Bool(17), null, null),
-                    new EnrolledFactors([.. row.Array<bool>(20).Zip(row.Array<bool>(21), (eligible, verifies) => new KeyFacts(eligible, verifies))], row.Bool(18), row.Bool(19)));
+                    new GivenFactor(row.TextOrNull(18), row.IsNull(19) ? null : new KeyFacts(row.Bool(19), row.Bool(20))));
             }, along, cancellationToken);
         now = clock.GetUtcNow();
         if (found is not [var row] || !IsAlive(row, now) || (username is not null && NameKey.Of(username) != row.UsernameKey))
@@ -161,7 +167,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
             await session.CommitAsync(cancellationToken);
         }
         var principal = Principal(row, kind);
-        TeamDoor.Tell(principal, door, row.TeamPolicy, row.Policy, row.Has);
+        TeamDoor.TellToken(principal, door, row.TeamPolicy, row.Policy, row.Given);
         return principal;
     }
 
@@ -221,7 +227,7 @@ public sealed class ApiTokens(Database database, TimeProvider clock)
 
     private sealed record Found(
         Guid Id, Guid UserId, string Username, string UsernameKey, Guid? TeamId, bool MayWrite, DateTimeOffset CreatedAt, DateTimeOffset? ExpiresAt, DateTimeOffset? LastUsedAt, string Reference,
-        string Name, FactorPolicy Policy, FactorPolicy? TeamPolicy, EnrolledFactors Has);
+        string Name, FactorPolicy Policy, FactorPolicy? TeamPolicy, GivenFactor Given);
 }
 
 /// <summary>A rule about tokens stands in the way. The message says which and what to do, for people.</summary>

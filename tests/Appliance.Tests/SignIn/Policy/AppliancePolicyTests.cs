@@ -1,5 +1,4 @@
 using System.Net;
-using Appliance.Tests.SignIn.Tokens;
 using Appliance.Tests.SignIn.Totp;
 using Appliance.Tests.TestServers;
 using Shouldly;
@@ -25,8 +24,7 @@ public sealed class AppliancePolicyTests(PolicyHost host) : IClassFixture<Policy
         var name = host.Name("app");
         var (person, app) = await host.AppPersonAsync(name);
         using var _ = person;
-        var id = await host.IdAsync(name);
-        using var program = ApiClient.With(host, await ApiClient.TokenAsync(host, id));
+        using var program = await host.ProgramAsync(person);
         (await program.GetAsync("/api/v1/teams")).StatusCode.ShouldBe(HttpStatusCode.OK);
         (await person.IsSignedInAsync()).ShouldBeTrue();
 
@@ -51,7 +49,10 @@ public sealed class AppliancePolicyTests(PolicyHost host) : IClassFixture<Policy
         await again.ShouldOnlyEnrolAsync();
         (await again.AddKeyAsync()).Headers.Location!.ToString().ShouldBe("/account/security");
         (await again.IsSignedInAsync()).ShouldBeTrue();
-        (await program.GetAsync("/api/v1/teams")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        // A token is as good as the session that it was made in.
+        (await program.GetAsync("/api/v1/teams")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        using var better = await host.ProgramAsync(again);
+        (await better.GetAsync("/api/v1/teams")).StatusCode.ShouldBe(HttpStatusCode.OK);
 
         // From now on the app's codes are not taken: they could have been fished.
         using var fisher = host.Visitor();

@@ -16,7 +16,7 @@ public sealed class PasskeyTests(PolicyHost host) : IClassFixture<PolicyHost>, I
     public async Task InitializeAsync()
     {
         await host.ResetAsync();
-        await host.SqlAsync("update appliance_policy set passkey_alone = true; delete from sign_in_delays");
+        await host.SetAsync("update appliance_policy set passkey_alone = true; delete from sign_in_delays");
     }
 
     public Task DisposeAsync() => Task.CompletedTask;

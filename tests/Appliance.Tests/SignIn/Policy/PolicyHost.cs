@@ -1,9 +1,12 @@
 using System.Net;
+using System.Text.RegularExpressions;
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Policy;
 using Appliance.Tests.SignIn.Tokens;
 using Appliance.Tests.TestServers;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 
 namespace Appliance.Tests.SignIn.Policy;
@@ -16,13 +19,20 @@ public sealed class PolicyHost : SignInHost
     public string Name(string stem) => $"{stem}.{Interlocked.Increment(ref _people)}";
 
     /// <summary>The appliance's policy as it was delivered.</summary>
-    public Task ResetAsync() => SqlAsync(
+    public Task ResetAsync() => SetAsync(
         """
         update appliance_policy set second_factor = 'required', device_bound = false, user_verification = false, idle_lock_minutes = null, session_hours = null,
             password_days = null, passkey_alone = false
         """);
 
     public Task<object?> SqlAsync(string sql) => Cluster.SuperuserAsync(Settings.DatabaseName, sql);
+
+    /// <summary>Changes the appliance's policy behind everybody's back.</summary>
+    public async Task SetAsync(string sql)
+    {
+        await SqlAsync(sql);
+        Services.GetRequiredService<Policies>().Forget();
+    }
 
     public async Task<long> CountAsync(string from) => (long)(await SqlAsync("select count(*) from " + from))!;
 
@@ -50,10 +60,15 @@ public sealed class PolicyHost : SignInHost
         return await session.Query<User>().Where(u => u.UsernameKey == key).Select(u => u.Id).SingleAsync();
     }
 
-    public async Task<string> TokenAsync(Visitor person) => await ApiClient.TokenAsync(this, await IdAsync(person.Username));
+    /// <summary>A program with a token that the person makes on the page, in the session that they are in.</summary>
+    public async Task<HttpClient> ProgramAsync(Visitor person)
+    {
+        var made = await person.SendAsync("/account/tokens/new", null, ("Name", "Program"), ("Kind", "token"), ("May", "write"), ("Days", "30"));
+        return ApiClient.With(this, PolicyJourneys.Token().Match(await made.Content.ReadAsStringAsync()).Value);
+    }
 }
 
-internal static class PolicyJourneys
+internal static partial class PolicyJourneys
 {
     public const byte Verifying = SoftwareAuthenticator.UserPresent | SoftwareAuthenticator.UserVerified;
 
@@ -98,6 +113,9 @@ internal static class PolicyJourneys
     }
 
     public static async Task<string?> LedToAsync(this Visitor person, string page) => (await person.GetAsync(page)).Headers.Location?.ToString();
+
+    [GeneratedRegex("apt_[A-Za-z0-9_-]{43}", RegexOptions.None, 5000)]
+    internal static partial Regex Token();
 
     public static async Task ShouldOnlyEnrolAsync(this Visitor person)
     {

@@ -113,9 +113,17 @@ public sealed partial class TeamPolicyTests(PolicyHost host) : IClassFixture<Pol
         }
         walked.ShouldBeGreaterThan(60);
 
-        // A token is judged by what its person has: with a key, it opens again.
-        (await member.AddKeyAsync()).StatusCode.ShouldBe(HttpStatusCode.Redirect);
-        (await token.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        // A token is as good as the session that it was made in: with a key, another one opens.
+        using (var weak = await host.ProgramAsync(member))
+        {
+            (await weak.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+            (await member.AddKeyAsync()).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+            (await weak.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        }
+        using var better = await host.ProgramAsync(member);
+        (await better.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        await host.SqlAsync($"delete from security_keys where user_id = '{id}'");
+        (await better.GetAsync(content)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
     }
 
     [Fact]
@@ -136,8 +144,13 @@ public sealed partial class TeamPolicyTests(PolicyHost host) : IClassFixture<Pol
             (await fisher.GetAsync(page)).StatusCode.ShouldBe(HttpStatusCode.Forbidden, page);
             (await fisher.PostAsync(await fisher.HtmlAsync("/account/security"), page)).StatusCode.ShouldBe(HttpStatusCode.Forbidden, page);
         }
+        using (var program = await host.ProgramAsync(fisher))
+        {
+            (await program.GetAsync("/api/v1/teams")).StatusCode.ShouldBe(HttpStatusCode.OK);
+            (await program.GetAsync($"/api/v1/teams/{team}/entries")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        }
 
-        // Its owner touches the key; whoever lost it comes with a recovery code.
+        // Its owner touches the key. Whoever lost it comes with a recovery code, and may add another.
         host.NextCode();
         using var self = host.Visitor();
         self.Key = member.Key with { Counter = 7 };
@@ -146,6 +159,14 @@ public sealed partial class TeamPolicyTests(PolicyHost host) : IClassFixture<Pol
         var html = await self.HtmlAsync("/step-up");
         (await self.PostAsync(html, "/step-up", ("Credential", (member.Key with { Counter = 51 }).Assert(Visitor.Options(html))))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await self.GetAsync($"/teams/{team}/files")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        var codes = await self.SendAsync("/account/recovery-codes");
+        var code = Code().Match(await codes.Content.ReadAsStringAsync()).Groups["value"].Value;
+        using var loser = host.Visitor();
+        await loser.PasswordAsync(name);
+        (await loser.SendAsync("/sign-in/recovery", null, ("Code", code))).Headers.Location!.ToString().ShouldBe("/");
+        (await loser.LedToAsync($"/teams/{team}/files")).ShouldStartWith("/account/enrol");
+        (await loser.AddKeyAsync()).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        (await loser.GetAsync($"/teams/{team}/files")).StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 
     [Fact]
@@ -268,6 +289,31 @@ public sealed partial class TeamPolicyTests(PolicyHost host) : IClassFixture<Pol
         (await carla.GetAsync("/account/security/keys/add")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
     }
 
+    [Fact, Trait("Requirement", "A12")]
+    public async Task A_provider_adds_nothing_to_an_account_that_has_a_password_of_its_own()
+    {
+        using var owner = await host.PersonAsync("owner", Verifying);
+        using var bare = await host.PersonAsync("bare", Verifying);
+        var team = await owner.TeamAsync();
+        await owner.JoinAsync(team, bare);
+        var idp = new Provider(host, team, "https://idp.example/metadata");
+        await owner.SendAsync($"/teams/{team}/sso", $"/teams/{team}/sso/metadata", ("Metadata", idp.Metadata()));
+        var id = await host.IdAsync(bare.Username);
+        await host.SqlAsync(
+            $"""
+            update saml_connections set state = 'on', tested_at = now(), bound_by = '{await host.IdAsync(owner.Username)}' where team_id = (select id from teams where reference = '{team}');
+            insert into saml_identities (team_id, issuer, name_id, user_id, reference, is_made, created_at)
+                select id, 'https://idp.example/metadata', 'bare@idp.example', '{id}', '{Reference.New()}', false, now() from teams where reference = '{team}';
+            delete from security_keys where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'
+            """);
+        using var provider = host.Visitor();
+        (await idp.SignInAsync(provider, "bare@idp.example")).ShouldStartWith("/sign-in/key");
+        var html = await provider.HtmlAsync("/sign-in/enrol");
+        var refused = await provider.PostAsync(html, "/sign-in/enrol", ("Credential", provider.Key.Register(Visitor.Options(html))), ("Name", "Theirs"));
+        (await refused.Content.ReadAsStringAsync()).ShouldContain("Your account has a password of its own");
+        (await host.CountAsync($"security_keys where user_id = '{id}'")).ShouldBe(0);
+    }
+
     private static async Task<string> UploadAsync(Visitor owner, string team)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/teams/{team}/files?name=a.txt") { Content = new ByteArrayContent([1, 2, 3]) };
@@ -280,6 +326,9 @@ public sealed partial class TeamPolicyTests(PolicyHost host) : IClassFixture<Pol
 
     [GeneratedRegex("\\{[^}]+\\}", RegexOptions.None, 1000)]
     private static partial Regex Parameter();
+
+    [GeneratedRegex("<li><code>(?<value>[^<]+)</code></li>", RegexOptions.None, 5000)]
+    private static partial Regex Code();
 
     [GeneratedRegex("<meta name=\"csrf\" content=\"(?<value>[^\"]+)\"", RegexOptions.None, 5000)]
     private static partial Regex Csrf();
