@@ -63,8 +63,8 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
         };
         session.Add(row);
         await session.SaveAsync(cancellationToken);
-        await alerts.SignedInAsync(session, user.Id, http, cancellationToken);
         SessionCookie.Write(http, token);
+        await alerts.SignedInAsync(session, user.Id, http, cancellationToken);
         // What this response shows from here on is shown to the person who has just signed in.
         http.User = Principal(row.Id, user.Id, user.Username, user.Owner, SignedInPerson.Open, steppedUp, limit);
     }

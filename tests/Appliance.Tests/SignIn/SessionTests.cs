@@ -32,6 +32,7 @@ public sealed class SessionTests : IAsyncLifetime
             .AddLogging()
             .AddDatabase(options, typeof(ApplianceProgram).Assembly)
             .AddSingleton<TimeProvider>(_clock)
+            .AddMailParts(new Appliance.Web.Settings { DataFolder = "unused", DatabaseHost = "unused" })
             .AddSignIn()
             .BuildServiceProvider();
         _anna = await SignedIn.PersonAsync(_services, "anna");

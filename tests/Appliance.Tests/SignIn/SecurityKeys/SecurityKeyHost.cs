@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Security.Claims;
 using Appliance.Accounts;
 using Appliance.Data;
+using Appliance.SignIn.Alerts;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Attestation;
@@ -61,10 +62,10 @@ public class SecurityKeyHost : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton<TimeProvider>(Clock);
-        builder.Services.AddSingleton(new Settings { DataFolder = "unused", DatabaseHost = Cluster.Socket, Origin = new Uri(Origin), Attestation = Policy, KeyModels = Models });
+        builder.Services.AddMailParts(new Settings { DataFolder = "unused", DatabaseHost = Cluster.Socket, Origin = new Uri(Origin), Attestation = Policy, KeyModels = Models });
         builder.Services.AddDatabase(Cluster.Options(DatabaseName), typeof(ApplianceProgram).Assembly);
         builder.Services.AddSingleton(System.Reflection.DispatchProxy.Create<IUserStore<User>, NoStore>());
-        builder.Services.AddSingleton<Notices>();
+        builder.Services.AddSingleton<Notices>().AddSingleton<AccountAlerts>().AddSingleton<KnownOrigins>().AddSingleton<MailLinks>();
         builder.Services.AddSecurityKeys();
         _app = builder.Build();
         _app.Use(async (http, next) =>
