@@ -35,8 +35,8 @@ public interface ISecurityKeyCeremonies
     Task<KeyResult> FinishRegistrationAsync(
         User user, string reference, string credentialJson, string name, HttpContext http, TeamSession session, CancellationToken ct);
 
-    /// <summary>Asks for a touch of one of the person's keys.</summary>
-    Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct);
+    /// <summary>Asks for a touch of one of the person's keys; where <paramref name="verify"/>, or some policy over the person, says so, for PIN or fingerprint too.</summary>
+    Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct, bool verify = false);
 
     Task<KeyResult> FinishAssertionAsync(
         User user, string reference, string credentialJson, HttpContext http, TeamSession session, CancellationToken ct);

@@ -34,12 +34,12 @@ public abstract class ProveAgainPage(ISecurityKeyCeremonies keys, SignInPeople p
         Again(result);
     }
 
-    protected async Task AskAsync(string keyButton, string? keyAction, string appButton, bool starts, CancellationToken ct)
+    protected async Task AskAsync(string keyButton, string? keyAction, string appButton, bool starts, CancellationToken ct, bool verify = false)
     {
         var (user, factors) = await people.SignedInAsync(HttpContext, ct);
         Prompt = !factors.Key ? null : new KeyPrompt
         {
-            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct),
+            Ceremony = await keys.BeginAssertionAsync(user, HttpContext, ct, verify),
             Button = keyButton,
             Starts = starts && _failed is null,
             Error = _failed == Proof.Key ? Problem : null,

@@ -214,7 +214,11 @@ public sealed class LockedPage(UnlockFlow flow, ISecurityKeyCeremonies keys, Sig
 [EnableRateLimiting(RateLimits.SignIn)]
 public sealed class StepUpPage(UnlockFlow flow, ISecurityKeyCeremonies keys, SignInPeople people) : ProveAgainPage(keys, people)
 {
-    public Task OnGetAsync(CancellationToken ct) => AskAsync("Use security key", null, "Go on", starts: true, ct);
+    /// <summary>The key is to ask for PIN or fingerprint, though no policy does (yet).</summary>
+    [BindProperty(SupportsGet = true)]
+    public bool Verify { get; set; }
+
+    public Task OnGetAsync(CancellationToken ct) => AskAsync("Use security key", null, "Go on", starts: true, ct, Verify);
 
     public async Task<IActionResult> OnPostAsync(string? reference, string? credential, CancellationToken ct) =>
         await DoneAsync(Proof.Key, await flow.StepUpAsync(reference, credential, HttpContext, ct), ct);

@@ -166,13 +166,13 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
     {
         var author = http.User.Id();
         await SignIn.Factors.LockAsync(session, author, ct); // nothing of theirs is removed meanwhile
-        if (!wanted.IsMetBy(await session.EnrolledAsync(author, ct)))
-        {
-            throw new PolicyRuleException($"This would lock you out: it takes {wanted.Demand}, and you have none. Add one for yourself first.");
-        }
         if (!wanted.IsMetBy(await session.GivenAsync(http.User.SessionId(), ct)))
         {
-            throw new PolicyRuleException($"This would lock you out: it takes {wanted.Demand}, and you signed in with something else. Confirm with such a key first.");
+            throw new PolicyRuleException($"This would lock you out: it takes {wanted.Demand}, and you gave something else. Confirm with it now, or add one first.") { CanConfirm = true };
+        }
+        if (!wanted.IsMetBy(await session.EnrolledAsync(author, ct)))
+        {
+            throw new PolicyRuleException($"This would lock you out: it takes {wanted.Demand}, and you have none. Add one first.");
         }
     }
 

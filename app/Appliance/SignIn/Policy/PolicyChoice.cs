@@ -50,4 +50,8 @@ public sealed record PolicyChoice
 }
 
 /// <summary>A policy cannot be changed so. The message says why and what to do, for people.</summary>
-public sealed class PolicyRuleException(string message) : Exception(message);
+public sealed class PolicyRuleException(string message) : Exception(message)
+{
+    /// <summary>Giving another factor may be enough.</summary>
+    public bool CanConfirm { get; init; }
+}

@@ -14,7 +14,7 @@ namespace Appliance.SignIn.Policy;
 /// <param name="Above">What the appliance asks already, on a team's page; null: this is the appliance's.</param>
 /// <param name="IdleLock">The longest idle lock there can be.</param>
 /// <param name="Lifetime">The longest session there can be.</param>
-public sealed record PolicyForm(PolicyChoice Choice, string? Problem, FactorPolicy? Above, TimeSpan IdleLock, TimeSpan Lifetime)
+public sealed record PolicyForm(PolicyChoice Choice, PolicyRuleException? Problem, FactorPolicy? Above, TimeSpan IdleLock, TimeSpan Lifetime)
 {
     internal static PolicyChoice Of(FactorPolicy policy, string weakest, int version) => new()
     {
@@ -59,12 +59,12 @@ public sealed class AppliancePolicyPage(Policies policies) : PageModel
         catch (PolicyRuleException refused)
         {
             Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-            await ShowAsync(refused.Message, ct);
+            await ShowAsync(refused, ct);
             return Page();
         }
     }
 
-    private async Task ShowAsync(string? problem, CancellationToken ct)
+    private async Task ShowAsync(PolicyRuleException? problem, CancellationToken ct)
     {
         var policy = await policies.ApplianceAsync(ct);
         var (idle, lifetime) = policies.Longest(null);
@@ -90,7 +90,7 @@ public sealed class TeamPolicyPage(TeamAccess access, Policies policies) : TeamP
 
     public async Task<IActionResult> OnPostAsync()
     {
-        string? problem = null;
+        PolicyRuleException? problem = null;
         var done = await WithOwnerAsync(async visit =>
         {
             try
@@ -99,7 +99,7 @@ public sealed class TeamPolicyPage(TeamAccess access, Policies policies) : TeamP
             }
             catch (PolicyRuleException refused)
             {
-                problem = refused.Message;
+                problem = refused;
             }
             return Redirect($"/teams/{TeamReference}/policy");
         });
@@ -127,7 +127,7 @@ public sealed class TeamPolicyPage(TeamAccess access, Policies policies) : TeamP
         return await work(visit);
     }
 
-    private async Task<IActionResult> ShowAsync(TeamVisit visit, string? problem)
+    private async Task<IActionResult> ShowAsync(TeamVisit visit, PolicyRuleException? problem)
     {
         var ct = HttpContext.RequestAborted;
         var (policy, appliance) = (await Policies.TeamAsync(visit, ct), await visit.Session.AppliancePolicyAsync(ct));

@@ -124,12 +124,12 @@ internal sealed class SecurityKeyCeremonies(
         return new KeyResult(true) { Proof = new KeyProof(key.CredentialId, key.IsUserVerified) };
     }
 
-    public async Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct)
+    public async Task<Ceremony> BeginAssertionAsync(User user, HttpContext http, CancellationToken ct, bool verify = false)
     {
         PasskeyRequestOptionsResult made;
         await using (var session = await database.ForApplianceAsync(ct))
         {
-            made = await Handler(Users(user, session), await VerificationAsync(user, session, ct)).MakeRequestOptionsAsync(user, http);
+            made = await Handler(Users(user, session), verify ? Preferred : await VerificationAsync(user, session, ct)).MakeRequestOptionsAsync(user, http);
         }
         return new Ceremony(await ceremonies.KeepAsync(user.Id, CeremonyPurpose.Assertion, made.AssertionState!, http, ct), made.RequestOptionsJson);
     }

@@ -101,6 +101,8 @@ public sealed class AppliancePolicyTests(PolicyHost host) : IClassFixture<Policy
         using var copied = await host.OwnerAsync(SoftwareAuthenticator.UserPresent | SoftwareAuthenticator.BackupEligible);
         await copied.ShouldRefuseAsync(Page, "This would lock you out", ("SecondFactor", "required"), ("DeviceBound", "true"));
         await copied.ShouldRefuseAsync(Page, "This would lock you out", ("SecondFactor", "key"), ("UserVerification", "true"));
+        (await copied.HtmlAsync("/step-up")).ShouldContain("&quot;userVerification&quot;:&quot;discouraged&quot;");
+        (await copied.HtmlAsync("/step-up?verify=true")).ShouldContain("&quot;userVerification&quot;:&quot;preferred&quot;");
         (await host.CountAsync("appliance_policy where second_factor = 'required' and not device_bound and not user_verification")).ShouldBe(1);
 
         var name = host.Name("owner");
@@ -113,7 +115,7 @@ public sealed class AppliancePolicyTests(PolicyHost host) : IClassFixture<Policy
         // Having a key is not enough where the session was opened with something else: it has to work first.
         await owner.AddKeyAsync();
         await host.SignInWithAppAsync(owner, name, app);
-        await owner.ShouldRefuseAsync(Page, "Confirm with such a key first", ("SecondFactor", "key"));
+        await owner.ShouldRefuseAsync(Page, "Confirm with it now", ("SecondFactor", "key"));
         (await owner.TouchAsync("/step-up")).StatusCode.ShouldBe(HttpStatusCode.Redirect);
         await owner.SetPolicyAsync(Page, ("SecondFactor", "key"));
         (await owner.IsSignedInAsync()).ShouldBeTrue();
