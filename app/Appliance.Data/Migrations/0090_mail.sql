@@ -24,6 +24,15 @@ create index mails_user on mails (user_id, created_at);
 create index mails_created on mails (created_at);
 grant select, insert, delete, update (user_id, sealed_head, sealed_body, next_at, tries, tried_at, problem, sent_at, failed_at) on mails to appliance_app;
 
+-- How many mails somebody caused within a day, as MACs of who and to whom: nobody's mailbox is filled by us.
+create table mail_budgets (
+    mac   bytea primary key,
+    since timestamptz not null,
+    sent  integer not null
+);
+create index mail_budgets_since on mail_budgets (since);
+grant select, insert, delete, update (since, sent) on mail_budgets to appliance_app;
+
 -- One-time links that mails carry. Looking at one changes nothing.
 create table mail_links (
     id             uuid primary key,

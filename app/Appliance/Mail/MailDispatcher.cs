@@ -205,6 +205,7 @@ internal sealed partial class MailDispatcher : BackgroundService
             return;
         }
         await ChangeAsync($"delete from mails where created_at <= {now - MailQueue.Kept}", ct);
+        await ChangeAsync($"delete from mail_budgets where since <= {now - MailQueue.BudgetPeriod}", ct);
         _swept = now;
     }
 

@@ -27,6 +27,8 @@ public sealed class MailQueue(Database database, BlobProtector protector, Settin
     /// <summary>How long the list of what was sent goes back.</summary>
     public static readonly TimeSpan Kept = TimeSpan.FromDays(90);
 
+    internal static readonly TimeSpan BudgetPeriod = TimeSpan.FromDays(1);
+
     /// <summary>Raised after each commit that wrote a mail.</summary>
     internal event EventHandler? Added;
 
@@ -66,6 +68,23 @@ public sealed class MailQueue(Database database, BlobProtector protector, Settin
             from mails where created_at >= {since}
             """,
             ct)).Single();
+    }
+
+    /// <summary>
+    /// Counts a mail that somebody causes, within a day that begins with the first. In the caller's transaction; where this answers false, it was one too many,
+    /// and the caller does not commit.
+    /// </summary>
+    public async Task<bool> SpendAsync(TeamSession session, string what, int most, CancellationToken ct)
+    {
+        var (mac, now) = (protector.Mac("mail-budget", System.Text.Encoding.UTF8.GetBytes(what)), clock.GetUtcNow());
+        var since = now - BudgetPeriod;
+        return (await session.SqlAsync<int>(
+            $"""
+            insert into mail_budgets as b (mac, since, sent) values ({mac}, {now}, 1)
+            on conflict (mac) do update set since = case when b.since <= {since} then excluded.since else b.since end, sent = case when b.since <= {since} then 1 else b.sent + 1 end
+            returning sent as "Value"
+            """,
+            ct)).Single() <= most;
     }
 
     internal T Open<T>(byte[] blob) => JsonSerializer.Deserialize<T>(protector.Unprotect(Purpose, blob))!;

@@ -37,6 +37,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["recovery_codes"] = "a person's, as MACs",
         ["notices"] = "a person's",
         ["mails"] = "to people, who can be in several teams; sealed",
+        ["mail_budgets"] = "counts under MACs",
         ["mail_links"] = "of people, looked up by token before anybody is known",
         ["recovery_requests"] = "of nobody known yet; what was typed is sealed",
         ["known_origins"] = "MACs of people with browsers and networks",

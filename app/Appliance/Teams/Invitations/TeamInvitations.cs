@@ -59,8 +59,11 @@ public sealed class TeamInvitations(Database database, MailQueue mails, SetUpLin
 
     private const int MostOpen = 200;
 
-    /// <summary>Mails that one team may cause within a day: nobody's mailbox is filled by us.</summary>
+    /// <summary>Mails that one team may cause within a day, withdrawn ones included.</summary>
     private const int MostInADay = 100;
+
+    /// <summary>Of these, to one address: nobody's mailbox is filled by us.</summary>
+    private const int MostToOne = 5;
 
     public bool AreOffered => mails.IsConfigured;
 
@@ -92,17 +95,14 @@ public sealed class TeamInvitations(Database database, MailQueue mails, SetUpLin
         var (session, now, key, token) = (visit.Session, clock.GetUtcNow(), NameKey.Of(address), Token.New());
         // One after the other, so that the bounds hold.
         await session.SqlAsync<int>($"""select 1 as "Value" from (select pg_advisory_xact_lock(hashtextextended('invite' || app_team()::text, 0))) as locked""", ct);
-        var counts = (await session.SqlAsync<Counts>(
-            $"""
-            select count(*) filter (where used_at is null and expires_at > {now} and email_key <> {key})::int as "Open", count(*) filter (where created_at > {now.AddDays(-1)})::int as "Today"
-            from team_invitations where team_id = app_team()
-            """,
-            ct)).Single();
-        if (counts.Open >= MostOpen || counts.Today >= MostInADay)
+        if ((await session.SqlAsync<int>(
+            $"""select count(*)::int as "Value" from team_invitations where team_id = app_team() and used_at is null and expires_at > {now} and email_key <> {key}""", ct)).Single() >= MostOpen)
         {
-            throw new TeamRuleException(counts.Open >= MostOpen
-                ? $"{MostOpen} invitations are open. Withdraw some first."
-                : $"{MostInADay} people were invited today. Go on tomorrow.");
+            throw new TeamRuleException($"{MostOpen} invitations are open. Withdraw some first.");
+        }
+        if (!await mails.SpendAsync(session, $"invite {visit.Team} {key}", MostToOne, ct) || !await mails.SpendAsync(session, $"invite {visit.Team}", MostInADay, ct))
+        {
+            throw new TeamRuleException($"This address was sent {MostToOne} invitations today, or the team {MostInADay}. Go on tomorrow.");
         }
         await session.ExecuteAsync($"delete from team_invitations where team_id = app_team() and (email_key = {key} or (used_at is null and expires_at <= {now.AddDays(-1)}))", ct);
         session.Add(new TeamInvitation
@@ -202,6 +202,4 @@ public sealed class TeamInvitations(Database database, MailQueue mails, SetUpLin
             throw new TeamRuleException("Only an owner of the team decides who is in it.");
         }
     }
-
-    private sealed record Counts(int Open, int Today);
 }

@@ -123,6 +123,23 @@ public sealed class InvitationTests(MailHost host) : IClassFixture<MailHost>
     }
 
     [Fact]
+    public async Task Nobodys_mailbox_is_filled_by_inviting_and_withdrawing_again_and_again()
+    {
+        var (owner, team, _) = await TeamAsync("Flood");
+        var address = MailHost.Name("flooded") + "@example.org";
+        for (var i = 0; i < 5; i++)
+        {
+            await InviteAsync(owner, team, address);
+            await owner.SendAsync($"/teams/{team}/members", $"/teams/{team}/members?handler=Uninvite", ("Reference", await host.ScalarAsync<string>($"select reference from team_invitations where email = '{address}'")));
+        }
+        (await owner.SendAsync($"/teams/{team}/members", $"/teams/{team}/members?handler=Invite", ("Email", address.ToUpperInvariant()))).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        await InviteAsync(owner, team, "other-" + address);
+        await host.Mail.WaitAsync("other-" + address, Subject);
+        host.Mail.Mails.Count(m => m.To.Equals(address, StringComparison.OrdinalIgnoreCase)).ShouldBe(5);
+        owner.Dispose();
+    }
+
+    [Fact]
     public async Task A_member_cannot_invite()
     {
         var (owner, team, _) = await TeamAsync("Dock");
