@@ -14,6 +14,10 @@ grep -rhoE '"Requirement", "[A-Z][0-9]+"' tests --include='*.cs' | grep -oE '[A-
 
 echo "The S3 server in these tests is Ceph RGW; in the image's, it is a stand-in with MinIO's command line (tests/image/object-store-stand-in). MinIO itself was not run."
 
+# What failed is said again, last: whoever reads only the end of a long run has to find it there.
+for log in "$results"/*.log; do
+  sed -n '/^ *Failed [A-Z]/,/^ *Stack Trace:/p' "$log" | cut -c1-500 | head -120
+done
 grep -hE '^ *(Skipped|! ) ' "$results"/*.log || true
 cat "$results"/*.log | awk '
   /^ *Passed: +[0-9]+/  { passed += $2 }

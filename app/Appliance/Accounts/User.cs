@@ -39,6 +39,9 @@ public sealed class User
     public bool Owner { get; set; }
 
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When they last signed in with what is their own, not by a team's identity provider; null: not since this is written down.</summary>
+    public DateTimeOffset? LastSignInAt { get; set; }
 }
 
 internal sealed class UserConfiguration : IEntityTypeConfiguration<User>

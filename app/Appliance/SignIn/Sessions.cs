@@ -63,6 +63,10 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
         };
         session.Add(row);
         await session.SaveAsync(cancellationToken);
+        if (limit is null)
+        {
+            await session.ExecuteAsync($"update users set last_sign_in_at = {now} where id = {user.Id.Value}", cancellationToken);
+        }
         SessionCookie.Write(http, token);
         await alerts.SignedInAsync(session, user.Id, http, cancellationToken);
         // What this response shows from here on is shown to the person who has just signed in.

@@ -14,6 +14,8 @@ public sealed class IndexModel(TeamDirectory teams, Offers offers) : PageModel
 
     public IReadOnlyList<MyOffer> Offered { get; private set; } = [];
 
+    public IReadOnlyList<MyEndedAccess> Ended { get; private set; } = [];
+
     [BindProperty]
     public string? Name { get; set; }
 
@@ -47,5 +49,6 @@ public sealed class IndexModel(TeamDirectory teams, Offers offers) : PageModel
     {
         Mine = await teams.ListAsync(User.Id(), HttpContext.RequestAborted);
         Offered = await offers.ListAsync(User.Id(), HttpContext.RequestAborted);
+        Ended = await offers.ListEndedAsync(User.Id(), HttpContext.RequestAborted);
     }
 }

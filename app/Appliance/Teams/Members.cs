@@ -1,6 +1,9 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.Mail;
+using Appliance.Vault;
+using Appliance.Web;
 
 namespace Appliance.Teams;
 
@@ -13,7 +16,7 @@ public sealed record OfferedPlace(string Username, DateTimeOffset OfferedAt);
 /// Who is in a team. Nobody is put into one: a place is offered to a username, and whoever has it takes or declines it. So the team's
 /// side looks the same whether there is such an account or not, and an owner cannot probe for accounts (A11).
 /// </summary>
-public sealed class Members(TimeProvider time)
+public sealed class Members(MailQueue mails, Settings settings, TimeProvider time)
 {
     private const int MaxOpenOffers = 200;
 
@@ -58,6 +61,11 @@ public sealed class Members(TimeProvider time)
         {
             throw new TeamRuleException($"{username} is a member already.");
         }
+        if ((await session.SqlAsync<bool>(
+            $"""select exists (select from revoked_access r join users u on u.id = r.user_id where r.team_id = app_team() and u.username_key = {key}) as "Value" """, cancellationToken)).Single())
+        {
+            throw new TeamRuleException($"{username} was a member, and their access ended because nobody used it. Give it back on the access page.");
+        }
         if ((await session.SqlAsync<int>($"""select count(*)::int as "Value" from member_offers where team_id = app_team()""", cancellationToken)).Single() >= MaxOpenOffers)
         {
             throw new TeamRuleException($"{MaxOpenOffers} places are offered and not taken yet. Withdraw some first.");
@@ -90,24 +98,70 @@ public sealed class Members(TimeProvider time)
     /// <exception cref="TeamRuleException">Not an owner, or the last one.</exception>
     public async Task RemoveAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
     {
-        var key = NameKey.Of(username ?? "");
         var session = visit.Session;
-        // Locked: two owners who remove each other must not both succeed.
-        var owners = await session.SqlAsync<Guid>(
-            $"""select user_id as "Value" from memberships where team_id = app_team() and role = 'owner' order by user_id for update""", cancellationToken);
-        var found = await session.SqlAsync<Member>(
-            $"""
-            select u.id as "UserId", u.username as "Username", m.role as "Role", m.since as "Since"
-            from memberships m join users u on u.id = m.user_id where m.team_id = app_team() and u.username_key = {key}
-            """, cancellationToken);
-        if (found is not [var member])
+        var owners = await LockOwnersAsync(session, cancellationToken);
+        if (await FindAsync(session, username, cancellationToken) is not { } member)
         {
             return; // gone already, or never here: the outcome is the one that was asked for
         }
         if (member.UserId != visit.Person.Value)
         {
-            RequireOwner(visit);
+            RequireOwner(visit, owners);
         }
+        await RequireAnotherOwnerAsync(session, owners, member, cancellationToken);
+        // Recorded first: somebody who leaves may write nothing to the team afterwards.
+        session.Record(Happened("member.removed", member.UserId.ToString("D"), member.Username), origin);
+        await session.SaveAsync(cancellationToken);
+        await session.ExecuteAsync($"delete from memberships where team_id = app_team() and user_id = {member.UserId}", cancellationToken);
+        await session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>Makes a member an owner, or an owner a member. Commits.</summary>
+    /// <exception cref="TeamRuleException">Not an owner, no member of that name, or the last owner.</exception>
+    public async Task ChangeRoleAsync(TeamVisit visit, string? username, bool owner, Origin origin, CancellationToken cancellationToken)
+    {
+        RequireOwner(visit);
+        var session = visit.Session;
+        var owners = await LockOwnersAsync(session, cancellationToken);
+        RequireOwner(visit, owners);
+        var member = await FindAsync(session, username, cancellationToken) ?? throw new TeamRuleException("Nobody in this team has that username.");
+        var role = owner ? Membership.Owner : Membership.Member;
+        if (member.Role == role)
+        {
+            return;
+        }
+        if (!owner)
+        {
+            await RequireAnotherOwnerAsync(session, owners, member, cancellationToken);
+        }
+        session.Record(new LedgerEvent("member.role-changed", member.UserId.ToString("D"), new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = member.Username, ["role"] = role }), origin);
+        mails.ToPerson(session, new UserId(member.UserId), new MailContent(
+            "member.role-changed",
+            owner ? "You are an owner of a team now" : "You are no longer an owner of a team",
+            [$"An owner of the team “{MailText.Tame(visit.Name)}” at {settings.Origin.IdnHost} made you {(owner ? "an owner" : "a member who is no longer an owner")} of it."],
+            new Uri(settings.Origin, "/teams"),
+            "Your teams"));
+        await session.ExecuteAsync($"update memberships set role = {role} where team_id = app_team() and user_id = {member.UserId}", cancellationToken);
+        await session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>The team's owners. Locked: two who remove each other must not both succeed.</summary>
+    private static async Task<IReadOnlyList<Guid>> LockOwnersAsync(TeamSession session, CancellationToken cancellationToken) =>
+        await session.SqlAsync<Guid>(
+            $"""select user_id as "Value" from memberships where team_id = app_team() and role = 'owner' order by user_id for update""", cancellationToken);
+
+    internal static async Task<Member?> FindAsync(TeamSession session, string? username, CancellationToken cancellationToken)
+    {
+        var key = NameKey.Of(username ?? "");
+        return (await session.SqlAsync<Member>(
+            $"""
+            select u.id as "UserId", u.username as "Username", m.role as "Role", m.since as "Since"
+            from memberships m join users u on u.id = m.user_id where m.team_id = app_team() and u.username_key = {key}
+            """, cancellationToken)).SingleOrDefault();
+    }
+
+    private static async Task RequireAnotherOwnerAsync(TeamSession session, IReadOnlyList<Guid> owners, Member member, CancellationToken cancellationToken)
+    {
         if (owners is [var last] && last == member.UserId)
         {
             throw new TeamRuleException("A team keeps at least one owner. Nobody else could let anyone in.");
@@ -120,16 +174,11 @@ public sealed class Members(TimeProvider time)
         {
             throw new TeamRuleException("This is the team's last owner who can sign in with a password and a key of their own. If the identity provider fails, nobody else could let anyone in.");
         }
-        // Recorded first: somebody who leaves may write nothing to the team afterwards.
-        session.Record(Happened("member.removed", member.UserId.ToString("D"), member.Username), origin);
-        await session.SaveAsync(cancellationToken);
-        await session.ExecuteAsync($"delete from memberships where team_id = app_team() and user_id = {member.UserId}", cancellationToken);
-        await session.CommitAsync(cancellationToken);
     }
 
-    private static void RequireOwner(TeamVisit visit)
+    private static void RequireOwner(TeamVisit visit, IReadOnlyList<Guid>? locked = null)
     {
-        if (!visit.IsOwner)
+        if (!visit.IsOwner || locked?.Contains(visit.Person.Value) == false)
         {
             throw new TeamRuleException("Only an owner of the team decides who is in it.");
         }

@@ -35,6 +35,12 @@ public sealed class Membership : IVisibleToItsUser
 
     public required UserId AddedBy { get; init; }
 
+    /// <summary>Time without use counts from here at the earliest; null: from <see cref="Since"/>.</summary>
+    public DateTimeOffset? CountsFrom { get; init; }
+
+    /// <summary>When the person was last told that their access ends unless they sign in.</summary>
+    public DateTimeOffset? WarnedAt { get; init; }
+
     public const string Owner = "owner";
 
     public const string Member = "member";

@@ -13,6 +13,9 @@ public static class TeamsServices
         services.AddSingleton<Members>();
         services.AddSingleton<Offers>();
         services.AddSingleton<Invitations.TeamInvitations>();
+        services.AddSingleton<UnusedAccess.TeamAccessList>();
+        services.AddSingleton<UnusedAccess.UnusedAccessCare>();
+        services.AddHostedService(provider => provider.GetRequiredService<UnusedAccess.UnusedAccessCare>());
         return services;
     }
 

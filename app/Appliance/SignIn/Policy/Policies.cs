@@ -17,6 +17,11 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
 
     private const int MostRememberedDays = 90;
 
+    /// <summary>Twice the time between the warning and the end.</summary>
+    private const int LeastUnusedDays = 14;
+
+    private const int MostUnusedDays = 3650;
+
     private const string Meanwhile = "Somebody changed this policy meanwhile. It is shown as it is now: choose again.";
 
     private Offer? _offer;
@@ -138,6 +143,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
                 _ => throw new PolicyRuleException("Choose who needs a second factor."),
             },
             idle, lifetime);
+        var unusedDays = PolicyChoice.Number(choice.UnusedDays, "The end of unused access", "days", MostUnusedDays, LeastUnusedDays);
         await session.ExecuteAsync($"insert into team_policies (team_id) values (app_team()) on conflict do nothing", ct);
         await session.SqlAsync<int>($"""select version as "Value" from team_policies where team_id = app_team() for update""", ct);
         var before = await session.TeamPolicyAsync(ct);
@@ -147,6 +153,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         }
         await RequireMetByAuthorAsync(session, wanted.And(appliance), http, ct);
         var changes = Changes(before.Factors, wanted, "appliance");
+        Note(changes, "unused_days", before.UnusedDays, unusedDays);
         if (changes.Count == 0)
         {
             return;
@@ -154,7 +161,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         await session.ExecuteAsync(
             $"""
             update team_policies set second_factor = {Text(wanted.SecondFactor, "appliance")}, device_bound = {wanted.DeviceBound}, user_verification = {wanted.UserVerification},
-                   idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, version = version + 1, changed_at = {clock.GetUtcNow()}
+                   idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, unused_days = {unusedDays}, version = version + 1, changed_at = {clock.GetUtcNow()}
             where team_id = app_team()
             """, ct);
         session.Record(new LedgerEvent("policy.changed", session.TeamOrThrow.ToString(), changes), http.Origin());

@@ -18,6 +18,9 @@ public sealed record PolicyChoice
     /// <summary>Of the appliance alone.</summary>
     public string? PasswordDays { get; init; }
 
+    /// <summary>Of a team alone.</summary>
+    public string? UnusedDays { get; init; }
+
     /// <summary>Of the appliance alone.</summary>
     public string? RememberedDays { get; init; }
 
@@ -37,15 +40,15 @@ public sealed record PolicyChoice
         SessionHours = Number(SessionHours, "The end of a session", "hours", Math.Max(1, (int)longestSession.TotalHours)),
     };
 
-    internal static int? Number(string? text, string what, string unit, int most)
+    internal static int? Number(string? text, string what, string unit, int most, int least = 1)
     {
         if (string.IsNullOrWhiteSpace(text))
         {
             return null;
         }
-        return int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= most
+        return int.TryParse(text.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
             ? number
-            : throw new PolicyRuleException($"{what} is a number of {unit} from 1 to {most.ToString(CultureInfo.InvariantCulture)}, or empty.");
+            : throw new PolicyRuleException($"{what} is a number of {unit} from {least.ToString(CultureInfo.InvariantCulture)} to {most.ToString(CultureInfo.InvariantCulture)}, or empty.");
     }
 }
 

@@ -132,7 +132,10 @@ public sealed class TeamPolicyPage(TeamAccess access, Policies policies) : TeamP
         var ct = HttpContext.RequestAborted;
         var (policy, appliance) = (await Policies.TeamAsync(visit, ct), await visit.Session.AppliancePolicyAsync(ct));
         var (idle, lifetime) = policies.Longest(appliance.Factors);
-        var choice = problem is not null && Choice.Version == policy.Version ? Choice : PolicyForm.Of(policy.Factors, "appliance", policy.Version);
+        var choice = problem is not null && Choice.Version == policy.Version ? Choice : PolicyForm.Of(policy.Factors, "appliance", policy.Version) with
+        {
+            UnusedDays = policy.UnusedDays?.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        };
         Form = new PolicyForm(choice, problem, appliance.Factors, idle, lifetime);
         return Page();
     }

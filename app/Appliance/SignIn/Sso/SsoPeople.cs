@@ -35,7 +35,7 @@ public sealed class SsoPeople(TimeProvider clock)
         {
             if (known.Role is null)
             {
-                return (null, "You were removed from this team. Ask one of its owners to let you in again.");
+                return (null, "You have no access to this team any more. Ask one of its owners to let you in again.");
             }
             await session.ExecuteAsync(
                 $"""

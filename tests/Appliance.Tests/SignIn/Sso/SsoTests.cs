@@ -193,7 +193,7 @@ public sealed class SsoTests(SignInHost host) : SsoTeams(host)
         (await owner.SendAsync($"/teams/{idp.Team}/members", $"/teams/{idp.Team}/members?handler=Remove", ("Username", username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
         (await ida.GetAsync($"/teams/{idp.Team}/files")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         using var back = Host.Visitor();
-        (await idp.SignInAsync(back, "ida@idp.example")).ShouldContain("You were removed from this team");
+        (await idp.SignInAsync(back, "ida@idp.example")).ShouldContain("You have no access to this team any more");
 
         await ChooseAsync(owner, idp, [.. Usual.Where(u => u.Name != "Choice.JustInTime")]);
         using var jan = Host.Visitor();
