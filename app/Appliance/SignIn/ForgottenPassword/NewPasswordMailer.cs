@@ -7,6 +7,12 @@ internal sealed partial class NewPasswordMailer(NewPasswords passwords, ILogger<
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// What is answered takes more work than what is not. It is done at a time of its own choosing, within this, so that whoever asks again and again does
+    /// not feel it in the answers that follow.
+    /// </summary>
+    private const int LongestPauseMilliseconds = 1000;
+
     private readonly SemaphoreSlim _wake = new(0);
 
     public override void Dispose()
@@ -42,6 +48,7 @@ internal sealed partial class NewPasswordMailer(NewPasswords passwords, ILogger<
                     Unexpected(log, e);
                 }
                 await _wake.WaitAsync(Look, stoppingToken);
+                await Task.Delay(System.Security.Cryptography.RandomNumberGenerator.GetInt32(LongestPauseMilliseconds), stoppingToken);
                 while (await _wake.WaitAsync(TimeSpan.Zero, stoppingToken))
                 {
                 }
