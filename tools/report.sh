@@ -18,7 +18,7 @@ echo "The S3 server in these tests is Ceph RGW; in the image's, it is a stand-in
 for log in "$results"/*.log; do
   sed -n '/^ *Failed [A-Z]/,/^ *Stack Trace:/p' "$log" | cut -c1-500 | head -120
 done
-grep -hE '^ *(Skipped|! ) ' "$results"/*.log || true
+grep -ahE '^ *(Skipped|! ) ' "$results"/*.log || true
 cat "$results"/*.log | awk '
   /^ *Passed: +[0-9]+/  { passed += $2 }
   /^ *Failed: +[0-9]+/  { failed += $2 }

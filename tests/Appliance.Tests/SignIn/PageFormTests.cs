@@ -51,10 +51,13 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
+        await SeeAsync(anna, "teams/{team}/members/role", $"/teams/{team}/members/role?username={anna.Username}");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"insert into revoked_access (team_id, user_id, role, since, added_by, revoked_at) select m.team_id, u.id, 'member', now(), m.user_id, now() from memberships m, users u where u.username <> '{anna.Username}'");
+        await SeeAsync(anna, "teams/{team}/access/reinstate", $"/teams/{team}/access/reinstate?username={Uri.EscapeDataString((string)(await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "select u.username from revoked_access r join users u on u.id = r.user_id limit 1"))!)}");
         await MailedAsync(SeeAsync, anna, team);
         var idp = new Sso.Provider(host, team);
         await anna.SendAsync($"/teams/{team}/sso", $"/teams/{team}/sso/metadata", ("Metadata", idp.Metadata()));

@@ -103,12 +103,18 @@ public sealed class TokenLifetimeTests(TokenHost host) : IClassFixture<TokenHost
             HttpMethod.Post, $"/api/v1/teams/{team}/uploads", ("Upload-Length", "10"), ("Upload-Metadata", TusClient.Metadata("late"))));
         made.StatusCode.ShouldBe(HttpStatusCode.Created);
         var upload = made.Headers.Location!.ToString();
+        await UsedAsync("update api_tokens set last_used_at = null where user_id = ");
         var request = TusClient.Request(HttpMethod.Patch, upload, ("Upload-Offset", "0"));
         var body = new Stalls(new byte[10], 4);
         body.Headers.ContentType = new MediaTypeHeaderValue("application/offset+octet-stream");
         request.Content = body;
         var running = program.SendAsync(request);
         await body.Stalled;
+        // It has left; now until it has been let in, which is written down.
+        while (await UsedAsync("select last_used_at from api_tokens where user_id = ") is null or DBNull)
+        {
+            await Task.Delay(10);
+        }
 
         var tokens = host.Services.GetRequiredService<ApiTokens>();
         (await tokens.RevokeAsync((await tokens.ListAsync(anna.Id, default)).Single().Reference, new Origin(anna.Id, null), default)).ShouldBeTrue();
@@ -117,5 +123,7 @@ public sealed class TokenLifetimeTests(TokenHost host) : IClassFixture<TokenHost
         (await program.SendAsync(TusClient.Request(HttpMethod.Head, upload))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
         // The upload itself is still its person's.
         (await new TusClient(anna, team).OffsetAsync(upload)).ShouldBe(0);
+
+        Task<object?> UsedAsync(string sql) => host.Cluster.SuperuserAsync(host.Settings.DatabaseName, sql + $"'{anna.Id}'");
     }
 }
