@@ -10,6 +10,7 @@ namespace Appliance.Browser;
 /// <summary>A second owner, access that nobody used, and giving it back: wide in light and dark, on a phone in the dark.</summary>
 [Collection("browser")]
 [Trait("Requirement", "A13")]
+[Trait("Requirement", "T6")]
 public sealed class AccessTests(Chromium chromium)
 {
     private Task<object?> SqlAsync(string sql) => chromium.Appliance.Cluster.SuperuserAsync(chromium.Appliance.Settings.DatabaseName, sql);
@@ -61,6 +62,13 @@ public sealed class AccessTests(Chromium chromium)
         await Expect(page.GetByText("Ends soon")).ToBeVisibleAsync();
         await owner.ScreenshotAsync($"access-warned-{shape}");
         await owner.ShouldBeAccessibleAsync();
+        await page.ChooseAsync("Review now");
+        await Expect(page.GetByRole(AriaRole.Heading, new() { Name = "Access review" })).ToBeVisibleAsync();
+        await owner.ScreenshotAsync($"access-review-{shape}");
+        await owner.ShouldBeAccessibleAsync();
+        await page.ChooseAsync("Sign");
+        await Expect(page.GetByText("Signed by")).ToBeVisibleAsync();
+        await owner.ScreenshotAsync($"access-reviewed-{shape}");
         await AgeAsync(name, 8);
         await care.RunOnceAsync(default);
         await page.ReloadAsync();

@@ -8,7 +8,7 @@ namespace Appliance.Teams;
 
 /// <summary>Who is in the team, who is offered a place in it, and changing both.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations) : TeamPage(access)
+public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations, TimeProvider time) : TeamPage(access)
 {
     public IReadOnlyList<Member> Everyone { get; private set; } = [];
 
@@ -19,6 +19,9 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
     public bool CanMail => invitations.AreOffered;
 
     public bool IsOwner { get; private set; }
+
+    /// <summary>Since when an access review is due; null: none is, or it is not the person's to do.</summary>
+    public DateTimeOffset? ReviewDue { get; private set; }
 
     public Guid Me { get; private set; }
 
@@ -92,6 +95,10 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
         Everyone = await members.ListAsync(visit, HttpContext.RequestAborted);
         IsOwner = visit.IsOwner;
         Me = visit.Person.Value;
+        if (IsOwner && await AccessReview.AccessReviews.StateAsync(visit.Session, HttpContext.RequestAborted) is var review && review.IsOverdue(time.GetUtcNow()))
+        {
+            ReviewDue = review.DueAt;
+        }
         MayLink = MayManageSignOn && await members.MayLinkAsync(visit, HttpContext.RequestAborted);
         Invited = IsOwner ? await invitations.ListAsync(visit, HttpContext.RequestAborted) : [];
         Offered = IsOwner ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];

@@ -14,12 +14,16 @@ public static class TeamsServices
         services.AddSingleton<Offers>();
         services.AddSingleton<Invitations.TeamInvitations>();
         services.AddSingleton<UnusedAccess.TeamAccessList>();
+        services.AddSingleton<AccessReview.AccessReviews>();
         services.AddSingleton<UnusedAccess.UnusedAccessCare>();
         services.AddHostedService(provider => provider.GetRequiredService<UnusedAccess.UnusedAccessCare>());
         return services;
     }
 
     /// <summary>The address itself: whoever is signed in begins with their teams, everybody else with signing in.</summary>
-    public static void MapTeams(this IEndpointRouteBuilder endpoints) =>
+    public static void MapTeams(this IEndpointRouteBuilder endpoints)
+    {
         endpoints.MapGet("/", () => TypedResults.LocalRedirect("/teams")).RequireAuthorization(Access.SignedIn);
+        AccessReview.AccessExport.MapAccessExport(endpoints);
+    }
 }

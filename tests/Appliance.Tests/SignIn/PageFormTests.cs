@@ -51,7 +51,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/access/review", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }

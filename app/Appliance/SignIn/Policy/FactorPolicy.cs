@@ -128,6 +128,9 @@ public sealed record TeamPolicy
     /// <summary>Members who do not come for so many days lose their access; null: never.</summary>
     public int? UnusedDays { get; init; }
 
+    /// <summary>Days between access reviews; null: as usual.</summary>
+    public int? ReviewDays { get; init; }
+
     /// <summary>Counts the changes; 0: there was none.</summary>
     public int Version { get; init; }
 }

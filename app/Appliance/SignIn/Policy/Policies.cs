@@ -22,6 +22,10 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
 
     private const int MostUnusedDays = 3650;
 
+    private const int LeastReviewDays = 7;
+
+    private const int MostReviewDays = 730;
+
     private const string Meanwhile = "Somebody changed this policy meanwhile. It is shown as it is now: choose again.";
 
     private Offer? _offer;
@@ -144,6 +148,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
             },
             idle, lifetime);
         var unusedDays = PolicyChoice.Number(choice.UnusedDays, "The end of unused access", "days", MostUnusedDays, LeastUnusedDays);
+        var reviewDays = PolicyChoice.Number(choice.ReviewDays, "The time between access reviews", "days", MostReviewDays, LeastReviewDays);
         await session.ExecuteAsync($"insert into team_policies (team_id) values (app_team()) on conflict do nothing", ct);
         await session.SqlAsync<int>($"""select version as "Value" from team_policies where team_id = app_team() for update""", ct);
         var before = await session.TeamPolicyAsync(ct);
@@ -154,6 +159,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         await RequireMetByAuthorAsync(session, wanted.And(appliance), http, ct);
         var changes = Changes(before.Factors, wanted, "appliance");
         Note(changes, "unused_days", before.UnusedDays, unusedDays);
+        Note(changes, "review_days", before.ReviewDays, reviewDays);
         if (changes.Count == 0)
         {
             return;
@@ -161,7 +167,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         await session.ExecuteAsync(
             $"""
             update team_policies set second_factor = {Text(wanted.SecondFactor, "appliance")}, device_bound = {wanted.DeviceBound}, user_verification = {wanted.UserVerification},
-                   idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, unused_days = {unusedDays}, version = version + 1, changed_at = {clock.GetUtcNow()}
+                   idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, unused_days = {unusedDays}, review_days = {reviewDays}, version = version + 1, changed_at = {clock.GetUtcNow()}
             where team_id = app_team()
             """, ct);
         session.Record(new LedgerEvent("policy.changed", session.TeamOrThrow.ToString(), changes), http.Origin());

@@ -15,6 +15,8 @@ public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage
 
     public AccessRules Rules { get; private set; } = new(null);
 
+    public AccessReview.ReviewState Reviews { get; private set; } = null!;
+
     /// <summary>Nobody but them could let anyone in.</summary>
     public bool HasOneOwner => Everyone.Count(m => m.Role == Membership.Owner) == 1;
 
@@ -30,6 +32,7 @@ public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage
         Everyone = await TeamAccessList.ListAsync(visit.Session, ct);
         Ended = await TeamAccessList.ListEndedAsync(visit, ct);
         Rules = await TeamAccessList.RulesAsync(visit.Session, ct);
+        Reviews = await AccessReview.AccessReviews.StateAsync(visit.Session, ct);
         return Page();
     }
 }

@@ -9,9 +9,10 @@ namespace Appliance.Teams.UnusedAccess;
 
 /// <summary>
 /// Looks, several times a day, whose access nobody uses: warns them, and a week later takes it. The last owner stays, and so does the last one who can sign in
-/// without the team's identity provider: nobody else could let anyone in. One replica at a time does it.
+/// without the team's identity provider: nobody else could let anyone in. Owners are reminded of access reviews that are due, too. One replica at a time does it.
 /// </summary>
-internal sealed partial class UnusedAccessCare(Database database, MailQueue mails, Settings settings, TimeProvider clock, ILogger<UnusedAccessCare> log) : BackgroundService
+internal sealed partial class UnusedAccessCare(
+    Database database, MailQueue mails, AccessReview.AccessReviews reviews, Settings settings, TimeProvider clock, ILogger<UnusedAccessCare> log) : BackgroundService
 {
     /// <summary>More often than daily: a process that is restarted every night gets its turn as well.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromHours(6);
@@ -37,6 +38,8 @@ internal sealed partial class UnusedAccessCare(Database database, MailQueue mail
             {
                 var (w, e) = await CareAsync(team, ct);
                 (warned, ended) = (warned + w, ended + e);
+                await using var session = await database.ForJobAsync(team, ct);
+                await reviews.RemindAsync(session, ct);
             }
             catch (Exception error) when (error is DatabaseUnavailableException or ConcurrentChangeException)
             {
