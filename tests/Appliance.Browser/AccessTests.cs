@@ -67,7 +67,7 @@ public sealed class AccessTests(Chromium chromium)
         await owner.ScreenshotAsync($"access-review-{shape}");
         await owner.ShouldBeAccessibleAsync();
         await page.ChooseAsync("Sign");
-        await Expect(page.GetByText("Signed by")).ToBeVisibleAsync();
+        await Expect(page.GetByText("2 kept, 0 taken out")).ToBeVisibleAsync();
         await owner.ScreenshotAsync($"access-reviewed-{shape}");
         await AgeAsync(name, 8);
         await care.RunOnceAsync(default);

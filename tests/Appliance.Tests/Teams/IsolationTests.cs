@@ -151,7 +151,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
 
     private static string Fill(string text, Dictionary<string, string> values) => values.Aggregate(text, (filled, v) => filled.Replace("{" + v.Key + "}", v.Value, StringComparison.Ordinal));
 
-    private static async Task<Dictionary<string, string>> WorldAsync(Person person)
+    private async Task<Dictionary<string, string>> WorldAsync(Person person)
     {
         var team = await person.TeamAsync();
         var folder = await person.FolderAsync(team, "Folder");
@@ -162,9 +162,14 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         await files.TrashAsync(trashed);
         var upload = await tus.CreateAsync("unfinished", 10);
         (await tus.PatchAsync(upload, 0, new byte[5])).EnsureSuccessStatusCode();
+        var review = Reference.New();
+        await host.Cluster.SuperuserAsync(
+            host.Settings.DatabaseName,
+            $"insert into access_reviews (team_id, reference, signed_at, signed_by, kept, removed, lines) select id, '{review}', now(), '{person.Id}', 1, 0, '[]' from teams where reference = '{team}'");
         return new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["team"] = team,
+            ["review"] = review,
             ["folder"] = folder,
             ["entry"] = (await person.ListAsync(team)).Single(e => e.Name == "file").Reference,
             ["upload"] = upload.Split('/')[^1],
