@@ -3,6 +3,7 @@ using Appliance.Files;
 using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.Mail;
+using Appliance.Sharing;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Models;
@@ -49,6 +50,7 @@ public static class ApplianceProgram
         builder.Services.AddSso();
         builder.Services.AddTeams();
         builder.Services.AddFiles();
+        builder.Services.AddSharing();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
@@ -66,6 +68,7 @@ public static class ApplianceProgram
         app.MapArchives();
         app.MapFormUploads();
         app.MapSelection();
+        app.MapSharing();
         app.MapTus();
         app.MapApiDescription();
         app.MapHealth();

@@ -51,7 +51,14 @@ internal static class ContentResponse
             response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
-        var (content, all) = found;
+        await SendAsync(context, found.Content, found.Segments, dress, AccessWatch.Over(context, team));
+    }
+
+    /// <summary>Sends content that was found, to whoever is allowed to have it as long as the watch says so.</summary>
+    public static async Task SendAsync(
+        HttpContext context, StoredContent content, IReadOnlyList<StoredSegment> all, Func<HttpResponse, StoredContent, bool> dress, AccessWatch watch)
+    {
+        var (request, response, cancelled) = (context.Request, context.Response, context.RequestAborted);
         if (!Answer(request, response, content, dress, out var range) || !HttpMethods.IsGet(request.Method) || range.Count == 0)
         {
             return;
@@ -61,7 +68,6 @@ internal static class ContentResponse
         // is an error page, afterwards the connection is cut, never a clean end of something that is not whole.
         var objects = context.RequestServices.GetRequiredService<SealedObjects>();
         await using var reader = await ContentReader.OpenAsync(objects, content.Team, range, segments, cancelled);
-        var watch = AccessWatch.Over(context, team);
         await (range.Count > 2 * AheadBuffer ? CopyAheadAsync(context, reader, watch) : CopyAsync(context, reader, watch));
     }
 

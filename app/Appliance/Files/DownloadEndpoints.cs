@@ -22,7 +22,7 @@ public static class DownloadEndpoints
     private static Task ServeAsync(HttpContext context, string team, string entry) => ContentResponse.SendAsync(context, team, entry, AsAttachment);
 
     /// <summary>Saved, never shown: whatever is in it, no content of a file runs on this origin.</summary>
-    private static bool AsAttachment(HttpResponse response, StoredContent content)
+    internal static bool AsAttachment(HttpResponse response, StoredContent content)
     {
         var disposition = new ContentDispositionHeaderValue("attachment");
         disposition.SetHttpFileName(content.Name);

@@ -8,7 +8,7 @@ namespace Appliance.Teams;
 /// Asks again and again whether a long answer may go on: the token or the session that asked for it may be revoked, or the person removed from the
 /// team, while a download of hours is under way. One watch for each request; not thread-safe.
 /// </summary>
-public sealed class AccessWatch(HttpContext context, string team, TeamAccess access, ApiTokens tokens, Sessions sessions, TimeProvider time)
+public sealed class AccessWatch(TimeProvider time, Func<Task<bool>> ask)
 {
     /// <summary>How long who has lost access can still receive, at most.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
@@ -16,9 +16,22 @@ public sealed class AccessWatch(HttpContext context, string team, TeamAccess acc
     private DateTimeOffset _asked = time.GetUtcNow();
 
     /// <summary>For the endpoint of a team, whose access was just checked.</summary>
-    public static AccessWatch Over(HttpContext context, string team) => new(
-        context, team, context.RequestServices.GetRequiredService<TeamAccess>(), context.RequestServices.GetRequiredService<ApiTokens>(),
-        context.RequestServices.GetRequiredService<Sessions>(), context.RequestServices.GetRequiredService<TimeProvider>());
+    public static AccessWatch Over(HttpContext context, string team)
+    {
+        var (services, cancelled) = (context.RequestServices, context.RequestAborted);
+        return new AccessWatch(services.GetRequiredService<TimeProvider>(), async () =>
+        {
+            var alive = context.User.TokenId() is { } token
+                ? await services.GetRequiredService<ApiTokens>().IsAliveAsync(token, cancelled)
+                : await services.GetRequiredService<Sessions>().IsAliveAsync(context.User.SessionId(), cancelled);
+            if (!alive)
+            {
+                return false;
+            }
+            await using var visit = await services.GetRequiredService<TeamAccess>().EnterAsync(team, context.User, cancelled);
+            return visit is not null;
+        });
+    }
 
     /// <summary>To be asked before each piece: costs nothing but once in <see cref="Interval"/>. False: cut the connection.</summary>
     public ValueTask<bool> MayGoOnAsync()
@@ -36,15 +49,7 @@ public sealed class AccessWatch(HttpContext context, string team, TeamAccess acc
     {
         try
         {
-            var alive = context.User.TokenId() is { } token
-                ? await tokens.IsAliveAsync(token, context.RequestAborted)
-                : await sessions.IsAliveAsync(context.User.SessionId(), context.RequestAborted);
-            if (!alive)
-            {
-                return false;
-            }
-            await using var visit = await access.EnterAsync(team, context.User, context.RequestAborted);
-            return visit is not null;
+            return await ask();
         }
         catch (DatabaseUnavailableException)
         {

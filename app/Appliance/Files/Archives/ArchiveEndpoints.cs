@@ -88,7 +88,7 @@ public static class ArchiveEndpoints
     }
 
     /// <summary>429 for what the person can change (RFC 6585 section 4), 503 for what they cannot (RFC 9110 section 15.6.4).</summary>
-    private static IResult Busy(HttpContext context, ArchiveBound reached)
+    internal static IResult Busy(HttpContext context, ArchiveBound reached)
     {
         context.Response.Headers.RetryAfter = ArchiveSlots.RetryAfter.TotalSeconds.ToString(CultureInfo.InvariantCulture);
         return reached == ArchiveBound.Person
@@ -96,7 +96,7 @@ public static class ArchiveEndpoints
             : ApiProblem.Refused(context, StatusCodes.Status503ServiceUnavailable, "archives-busy", "The appliance makes as many ZIP files at once as it may. Nothing was lost. Try again in a minute, or download single files: they do not wait.");
     }
 
-    private static void Dress(HttpResponse response, ZipWriter zip, string name)
+    internal static void Dress(HttpResponse response, ZipWriter zip, string name)
     {
         var disposition = new ContentDispositionHeaderValue("attachment");
         disposition.SetHttpFileName(string.Concat(name.Where(c => c is not ('/' or '\\'))) + ".zip");

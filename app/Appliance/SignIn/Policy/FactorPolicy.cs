@@ -128,6 +128,9 @@ public sealed record TeamPolicy
     /// <summary>Members who do not come for so many days lose their access; null: never.</summary>
     public int? UnusedDays { get; init; }
 
+    /// <summary>Nothing of the team is shared by link; links from before do not work.</summary>
+    public bool NoShareLinks { get; init; }
+
     /// <summary>Days between access reviews; null: as usual.</summary>
     public int? ReviewDays { get; init; }
 

@@ -160,6 +160,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         var changes = Changes(before.Factors, wanted, "appliance");
         Note(changes, "unused_days", before.UnusedDays, unusedDays);
         Note(changes, "review_days", before.ReviewDays, reviewDays);
+        Note(changes, "no_share_links", before.NoShareLinks, choice.NoShareLinks);
         if (changes.Count == 0)
         {
             return;
@@ -167,7 +168,7 @@ public sealed class Policies(Database database, SignInSettings settings, TimePro
         await session.ExecuteAsync(
             $"""
             update team_policies set second_factor = {Text(wanted.SecondFactor, "appliance")}, device_bound = {wanted.DeviceBound}, user_verification = {wanted.UserVerification},
-                   idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, unused_days = {unusedDays}, review_days = {reviewDays}, version = version + 1, changed_at = {clock.GetUtcNow()}
+                   idle_lock_minutes = {wanted.IdleLockMinutes}, session_hours = {wanted.SessionHours}, unused_days = {unusedDays}, review_days = {reviewDays}, no_share_links = {choice.NoShareLinks}, version = version + 1, changed_at = {clock.GetUtcNow()}
             where team_id = app_team()
             """, ct);
         session.Record(new LedgerEvent("policy.changed", session.TeamOrThrow.ToString(), changes), http.Origin());

@@ -24,6 +24,9 @@ public sealed record PolicyChoice
     /// <summary>Of a team alone.</summary>
     public string? ReviewDays { get; init; }
 
+    /// <summary>Of a team alone.</summary>
+    public bool NoShareLinks { get; init; }
+
     /// <summary>Of the appliance alone.</summary>
     public string? RememberedDays { get; init; }
 

@@ -135,6 +135,7 @@ public sealed class TeamPolicyPage(TeamAccess access, Policies policies) : TeamP
         var choice = problem is not null && Choice.Version == policy.Version ? Choice : PolicyForm.Of(policy.Factors, "appliance", policy.Version) with
         {
             UnusedDays = policy.UnusedDays?.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            NoShareLinks = policy.NoShareLinks,
             ReviewDays = policy.ReviewDays?.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         Form = new PolicyForm(choice, problem, appliance.Factors, idle, lifetime);

@@ -28,14 +28,14 @@ internal static class PolicyQueries
         var rows = await session.SqlAsync<TeamRow>(
             $"""
             select second_factor as "SecondFactor", device_bound as "DeviceBound", user_verification as "UserVerification", idle_lock_minutes as "IdleLockMinutes",
-                   session_hours as "SessionHours", unused_days as "UnusedDays", review_days as "ReviewDays", version as "Version"
+                   session_hours as "SessionHours", unused_days as "UnusedDays", review_days as "ReviewDays", no_share_links as "NoShareLinks", version as "Version"
             from team_policies where team_id = app_team()
             """, ct);
         return rows is [var row]
             ? new TeamPolicy
             {
                 Factors = Factors(row.SecondFactor, row.DeviceBound, row.UserVerification, row.IdleLockMinutes, row.SessionHours),
-                UnusedDays = row.UnusedDays, ReviewDays = row.ReviewDays, Version = row.Version,
+                UnusedDays = row.UnusedDays, ReviewDays = row.ReviewDays, NoShareLinks = row.NoShareLinks, Version = row.Version,
             }
             : new TeamPolicy { Factors = new FactorPolicy() };
     }
@@ -97,7 +97,7 @@ internal static class PolicyQueries
     private sealed record ApplianceRow(
         string SecondFactor, bool DeviceBound, bool UserVerification, int? IdleLockMinutes, int? SessionHours, int? PasswordDays, bool PasskeyAlone, int RememberedDays, int Version);
 
-    private sealed record TeamRow(string SecondFactor, bool DeviceBound, bool UserVerification, int? IdleLockMinutes, int? SessionHours, int? UnusedDays, int? ReviewDays, int Version);
+    private sealed record TeamRow(string SecondFactor, bool DeviceBound, bool UserVerification, int? IdleLockMinutes, int? SessionHours, int? UnusedDays, int? ReviewDays, bool NoShareLinks, int Version);
 
     private sealed record FactorRow(string Team, string SecondFactor, bool DeviceBound, bool UserVerification, int? IdleLockMinutes, int? SessionHours);
 

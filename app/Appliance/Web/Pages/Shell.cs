@@ -19,7 +19,7 @@ public sealed record ShellTeam(string Reference, string Name)
 
 /// <summary>
 /// What stands around a signed-in page. A page says what it is by view data: <c>Title</c>, <c>Crumbs</c> (<see cref="Crumb"/>s),
-/// <c>Nav</c> ("files", "trash", "members", "ledger", "security", "sessions", "teams"), <c>Wide</c> (true), <c>Main</c> (further classes),
+/// <c>Nav</c> ("files", "trash", "links", "members", "ledger", "security", "sessions", "teams"), <c>Wide</c> (true), <c>Main</c> (further classes),
 /// <c>Usage</c> (what the team stores) and <c>Styles</c> / <c>Scripts</c> (names of further style sheets and modules). The team comes from the route value <c>team</c>, its reference.
 /// </summary>
 public sealed class Shell
