@@ -26,7 +26,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     {
         using var stranger = host.Visitor();
         (await ReachableAsync(stranger, includeOpen: true)).ShouldBe(
-            ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
+            ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "s/{token}", "/s/{token}/content", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
     }
 
     [Fact, Trait("Requirement", "A3"), Trait("Requirement", "A8")]

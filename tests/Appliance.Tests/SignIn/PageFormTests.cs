@@ -51,7 +51,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/access/review", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/access/review", "teams/{team}/links", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
@@ -68,6 +68,9 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await anna.SendAsync($"/teams/{team}/new-folder", null, ("Name", "A folder"));
         var folder = Teams.Person.Rows(await anna.HtmlAsync($"/teams/{team}/files")).Single().Reference;
         await SeeAsync(anna, "teams/{team}/files/{entry}/details", $"/teams/{team}/files/{folder}/details");
+        await SeeAsync(anna, "teams/{team}/files/{entry}/share", $"/teams/{team}/files/{folder}/share");
+        var shared = await anna.SendAsync($"/teams/{team}/files/{folder}/share");
+        await SeeAsync(anna, "s/{token}", System.Text.RegularExpressions.Regex.Match(await shared.Content.ReadAsStringAsync(), "/s/[A-Za-z0-9_-]{43}", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(5)).Value);
         await SeeAsync(anna, "teams/{team}/files/{entry}/rename", $"/teams/{team}/files/{folder}/rename");
         await SeeAsync(anna, "teams/{team}/move", $"/teams/{team}/move?entry={folder}");
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update appliance_policy set second_factor = 'key', passkey_alone = true; update sessions set factor = 'app'");
