@@ -30,6 +30,15 @@ public sealed class Notice
     /// <summary>The person is no owner of the appliance any more.</summary>
     public const string OwnerWithdrawn = "appliance-owner.withdrawn";
 
+    /// <summary>An owner of the appliance says that the person lost their keys.</summary>
+    public const string LostKeyRequested = "lost-key.requested";
+
+    /// <summary>A second owner agreed, and there is a code.</summary>
+    public const string LostKeyApproved = "lost-key.approved";
+
+    /// <summary>The keys were replaced.</summary>
+    public const string LostKeyUsed = "lost-key.used";
+
     public required Guid Id { get; init; }
 
     public required string Reference { get; init; }

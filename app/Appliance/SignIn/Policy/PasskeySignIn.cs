@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.LostKey;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Attestation;
 using Appliance.Web;
@@ -24,6 +25,7 @@ public sealed class PasskeySignIn
     private readonly Delays _delays;
     private readonly Sessions _sessions;
     private readonly ISecurityKeyCeremonies _keys;
+    private readonly LostKeys _lostKeys;
 
     internal PasskeySignIn(IServiceProvider services)
     {
@@ -32,6 +34,7 @@ public sealed class PasskeySignIn
         _delays = services.GetRequiredService<Delays>();
         _sessions = services.GetRequiredService<Sessions>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+        _lostKeys = services.GetRequiredService<LostKeys>();
     }
 
     public async Task<SignInResult> SignInAsync(string? reference, string? credentialJson, HttpContext http, CancellationToken ct)
@@ -68,6 +71,7 @@ public sealed class PasskeySignIn
                     return Wrong;
                 }
                 await _delays.ForgiveAsync(session, _delays.For(user.UsernameKey, http), user.Id, ct);
+                await _lostKeys.SignedInAsync(session, user.Id, http, ct);
                 await _sessions.StartAsync(session, user, http, null, steppedUp: true, new SessionFactor(SessionFactor.Key, proof), ct);
                 session.RecordForAppliance(
                     new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = "passkey" }),

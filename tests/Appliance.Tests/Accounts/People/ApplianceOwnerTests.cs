@@ -16,7 +16,7 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     [Fact]
     public async Task An_owner_makes_another_and_takes_it_back_from_the_next_request_and_everybody_concerned_hears_of_it()
     {
-        var (one, oneAddress) = await OwnerAsync("owner.one");
+        var (one, oneAddress) = await host.OwnerAsync("owner.one");
         var (two, twoAddress) = await host.WithAddressAsync("owner.two");
         (await two.GetAsync("/people")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await two.HtmlAsync("/teams")).ShouldNotContain("href=\"/people\"");
@@ -49,7 +49,7 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     [Fact]
     public async Task Nobody_else_changes_owners_nor_an_owner_without_step_up_or_token()
     {
-        var (owner, _) = await OwnerAsync("owner.sole");
+        var (owner, _) = await host.OwnerAsync("owner.sole");
         using var member = await host.PersonAsync(MailHost.Name("owner.member"));
         var form = await member.HtmlAsync("/teams");
         foreach (var page in new[] { Make, Withdraw })
@@ -72,7 +72,7 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     [Fact]
     public async Task The_last_owner_who_can_sign_in_stays_whatever_other_owners_there_are()
     {
-        var (owner, _) = await OwnerAsync("owner.last");
+        var (owner, _) = await host.OwnerAsync("owner.last");
         await host.ScalarAsync<object?>($"update users set owner = false where username <> '{owner.Username}' returning null");
         // An owner whom nothing lets in: no password, as those have whom an identity provider brought.
         var ghost = await SignedIn.PersonAsync(host.Services, owner: true);
@@ -109,8 +109,8 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     {
         for (var i = 0; i < 5; i++)
         {
-            var (one, _) = await OwnerAsync("owner.duel");
-            var (two, _) = await OwnerAsync("owner.duel");
+            var (one, _) = await host.OwnerAsync("owner.duel");
+            var (two, _) = await host.OwnerAsync("owner.duel");
             await host.ScalarAsync<object?>($"update users set owner = false where username not in ('{one.Username}', '{two.Username}') returning null");
             var pages = await Task.WhenAll(one.HtmlAsync("/people"), two.HtmlAsync("/people"));
             var answers = await Task.WhenAll(
@@ -126,7 +126,7 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     [Fact]
     public async Task Whose_ownership_is_withdrawn_in_this_moment_makes_nobody_an_owner()
     {
-        var (one, _) = await OwnerAsync("owner.late");
+        var (one, _) = await host.OwnerAsync("owner.late");
         using var friend = await host.PersonAsync(MailHost.Name("owner.friend"));
         var page = await one.HtmlAsync("/people");
         Task<HttpResponseMessage> attempt;
@@ -148,7 +148,7 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     [Fact]
     public async Task The_list_is_searched_by_how_a_name_begins_and_shows_fifty_at_most_owners_first()
     {
-        var (owner, _) = await OwnerAsync("zz.owner");
+        var (owner, _) = await host.OwnerAsync("zz.owner");
         await host.ScalarAsync<object?>("""
             insert into users (id, username, username_key, security_stamp, concurrency_stamp, two_factor_enabled, owner, created_at)
             select gen_random_uuid(), 'many.' || n, 'MANY.' || n, 's', 's', false, false, now() from generate_series(1, 60) n returning null
@@ -168,13 +168,6 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
     }
 
     private static int Rows(string html) => html.Split("Actions for ").Length - 1;
-
-    private async Task<(Visitor Person, string Address)> OwnerAsync(string stem)
-    {
-        var (person, address) = await host.WithAddressAsync(stem);
-        await host.ScalarAsync<object?>($"update users set owner = true where username = '{person.Username}' returning null");
-        return (person, address);
-    }
 
     private Task<Guid> IdAsync(Visitor person) => host.ScalarAsync<Guid>($"select id from users where username = '{person.Username}'");
 
