@@ -13,7 +13,7 @@ public sealed class LostKeyMails(MailQueue mails, MailLinks links, Settings sett
     private const string NotYou = "If you have lost nothing, or do not know of this, stop it now, change your password, and talk to whoever runs the appliance.";
 
     internal void Requested(TeamSession session, UserId person, string by, HttpContext http) => Stoppable(
-        session, person, LostKeys.RequestLifetime, "lost-key.requested", "Your keys are said to be lost",
+        session, person, LostKeys.RequestLifetime, "lost-key.requested", "Your keys were reported lost",
         [$"{by}, an owner of the appliance, asks that you be let in without your security keys. Another owner has 24 hours to agree. You then get a code from them, in person or by voice, which takes your password as well.", Old, At(http), NotYou]);
 
     internal void Approved(TeamSession session, UserId person, string by, HttpContext http) => Stoppable(

@@ -25,7 +25,7 @@ public sealed class ApplianceOwnerTests(MailHost host) : IClassFixture<MailHost>
         (await two.GetAsync("/people")).StatusCode.ShouldBe(HttpStatusCode.OK);
         var teams = await two.HtmlAsync("/teams");
         teams.ShouldContain("href=\"/people\"");
-        teams.ShouldContain("You are an owner of this appliance");
+        teams.ShouldContain("You were made an owner of this appliance");
         foreach (var address in new[] { oneAddress, twoAddress })
         {
             (await host.Mail.WaitAsync(address, "There is a new owner")).Text.ShouldContain($"{one.Username} made {two.Username} an owner");

@@ -26,8 +26,8 @@ public sealed class LostKeyTests(MailHost host) : IClassFixture<MailHost>
         (await program.GetAsync("/api/v1/teams")).StatusCode.ShouldBe(HttpStatusCode.OK);
 
         (await one.AskForAsync(person)).Headers.Location!.ToString().ShouldBe(LostKeyJourneys.Page);
-        (await host.Mail.WaitAsync(address, "Your keys are said to be lost")).Text.ShouldContain(one.Username);
-        (await person.HtmlAsync("/teams")).ShouldContain("Your keys are said to be lost");
+        (await host.Mail.WaitAsync(address, "Your keys were reported lost")).Text.ShouldContain(one.Username);
+        (await person.HtmlAsync("/teams")).ShouldContain("Your keys were reported lost");
         (await one.HtmlAsync(LostKeyJourneys.Page)).ShouldNotContain("handler=Approve");
 
         var page = await two.HtmlAsync(LostKeyJourneys.Page);
@@ -170,7 +170,7 @@ public sealed class LostKeyTests(MailHost host) : IClassFixture<MailHost>
         var (two, twoAddress) = await host.OwnerAsync("lost.stop");
         var (person, address) = await host.WithAddressAsync("lost.stop");
         await one.AskForAsync(person);
-        var first = (await host.Mail.WaitAsync(address, "Your keys are said to be lost")).Link("/lost-key/stop/");
+        var first = (await host.Mail.WaitAsync(address, "Your keys were reported lost")).Link("/lost-key/stop/");
         var code = LostKeyJourneys.CodeOn(await (await two.ApproveAsync(await host.ReferenceAsync(person))).Content.ReadAsStringAsync());
         var link = (await host.Mail.WaitAsync(address, "You may replace your lost keys")).Link("/lost-key/stop/");
         using var reader = host.Visitor();
