@@ -65,13 +65,14 @@ public sealed class PasskeySignIn
             },
             async session =>
             {
+                // Waits for a new key that is just taking this one's place; the key is looked at after that.
+                await _lostKeys.SignedInAsync(session, user.Id, http, ct);
                 // The policy and the key as they are now.
                 if (!(await session.AppliancePolicyAsync(ct)).PasskeyAlone || !await session.Query<SecurityKey>().AnyAsync(k => k.CredentialId == id && k.UserId == user.Id, ct))
                 {
                     return Wrong;
                 }
                 await _delays.ForgiveAsync(session, _delays.For(user.UsernameKey, http), user.Id, ct);
-                await _lostKeys.SignedInAsync(session, user.Id, http, ct);
                 await _sessions.StartAsync(session, user, http, null, steppedUp: true, new SessionFactor(SessionFactor.Key, proof), ct);
                 session.RecordForAppliance(
                     new LedgerEvent("sign-in.succeeded", user.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["factor"] = "passkey" }),

@@ -202,6 +202,41 @@ public sealed class LostKeyAttackTests(MailHost host) : IClassFixture<MailHost>,
     }
 
     [Fact]
+    public async Task Of_the_old_key_and_the_new_one_at_once_one_wins_and_the_other_leaves_nothing()
+    {
+        var (one, two, person) = await host.ThreeAsync("must.race");
+        for (var i = 0; i < 4; i++)
+        {
+            using var browser = await host.HalfAsync(person);
+            (await browser.OpensAsync(await host.CodeAsync(one, two, person))).ShouldBeTrue();
+            using var holder = await host.HalfAsync(person);
+            var (enrol, prompt) = (await browser.HtmlAsync("/sign-in/enrol"), await holder.HtmlAsync("/sign-in/key"));
+            var old = person.Key with { Counter = 100 + (uint)i };
+            var adds = browser.EnrolAsync(enrol);
+            var signsIn = holder.PostAsync(prompt, "/sign-in/key", ("Credential", old.Assert(Visitor.Options(prompt))));
+            var ((html, key), answer) = (await adds, await signsIn);
+            var (added, signedIn) = (html.Contains("Keep your recovery codes", StringComparison.Ordinal), answer.Headers.Location?.ToString() == "/");
+            // A sign-in that was first is ended by the new key, or has ended the request; one that came second finds the old key gone.
+            (added || signedIn).ShouldBeTrue();
+            (await host.CountAsync("security_keys", person)).ShouldBe(1);
+            (await host.CountAsync("lost_key_requests", person)).ShouldBe(0);
+            (await browser.IsSignedInAsync()).ShouldBe(added);
+            (await holder.IsSignedInAsync()).ShouldBe(signedIn && !added);
+            person.Key = added ? key : person.Key;
+            await host.ScalarAsync<object?>("delete from sign_in_delays returning null");
+        }
+    }
+
+    [Fact]
+    public async Task Of_two_who_ask_at_once_one_does()
+    {
+        var (one, two, person) = await host.ThreeAsync("must.asks");
+        var answers = await Task.WhenAll(one.AskForAsync(person), two.AskForAsync(person));
+        answers.Select(a => a.StatusCode).Order().ShouldBe([HttpStatusCode.Redirect, HttpStatusCode.UnprocessableEntity]);
+        (await host.LedgerAsync("lost-key.requested")).Count(e => e.Subject == host.IdAsync(person).GetAwaiter().GetResult().ToString()).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Of_two_who_approve_at_once_one_is_told_a_code()
     {
         var (one, two, person) = await host.ThreeAsync("must.both");
