@@ -73,13 +73,13 @@ public sealed class PasskeyTests(PolicyHost host) : IClassFixture<PolicyHost>, I
         await using (var change = await host.Database.ForApplianceAsync(default))
         {
             // As the one who adds the new key does: whoever would void the request waits.
-            await change.ExecuteAsync($"delete from security_keys where user_id = {id.Value}", default);
             await change.ExecuteAsync($"delete from lost_key_requests where user_id = {id.Value}", default);
             attempt = AnswerAsync(browser, passkey);
             while ((long)(await host.SqlAsync("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"))! == 0 && !attempt.IsCompleted)
             {
                 await Task.Delay(20);
             }
+            await change.ExecuteAsync($"delete from security_keys where user_id = {id.Value}", default);
             await change.CommitAsync(default);
         }
         (await attempt).Headers.Location.ShouldBeNull();
