@@ -14,3 +14,6 @@ internal sealed class Sms : SqlMigration;
 
 [DbContext(typeof(ApplianceContext)), Migration("0111_remembered_devices")]
 internal sealed class RememberedDevices : SqlMigration;
+
+[DbContext(typeof(ApplianceContext)), Migration("0113_lost_key")]
+internal sealed class LostKey : SqlMigration;

@@ -12,7 +12,6 @@ using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.EntityFrameworkCore;
@@ -192,58 +191,4 @@ public sealed class SessionsPage(AccountSession accounts, SignIn.Sessions sessio
         await accounts.CommitAsync(ct);
         return Redirect("/account/sessions");
     }
-}
-
-/// <summary>The appliance's owner lets a person in: a link that works once, for a day. It makes an ordinary account, in no team.</summary>
-[Authorize(Policy = Access.SteppedUp)]
-public sealed class PeoplePage(SetUpLinks links, AccountSession accounts, Settings settings) : PageModel
-{
-    /// <summary>Shown once, on the page that made it.</summary>
-    public string? Link { get; private set; }
-
-    /// <summary>Where a link was mailed to.</summary>
-    public string? MailedTo { get; private set; }
-
-    public string? Problem { get; private set; }
-
-    public bool CanMail => settings.Mail is not null;
-
-    /// <summary>Links that still work.</summary>
-    public IReadOnlyList<OpenLink> Open { get; private set; } = [];
-
-    public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
-    {
-        if (!User.IsApplianceOwner())
-        {
-            context.Result = NotFound();
-            return;
-        }
-        await next();
-    }
-
-    public async Task OnGetAsync(CancellationToken ct) => Open = await links.OpenAsync(ct);
-
-    public async Task OnPostAsync(CancellationToken ct)
-    {
-        Response.Headers.CacheControl = "no-cache, no-store";
-        Link = new Uri(settings.Origin, "/set-up/" + await links.ForPersonAsync(HttpContext, ct)).ToString();
-        Open = await links.OpenAsync(ct);
-    }
-
-    /// <summary>Mails the link. Whether somebody here has that address already shows nowhere.</summary>
-    public async Task OnPostMailAsync(string? address, CancellationToken ct)
-    {
-        var text = address?.Trim();
-        Problem = CanMail ? NameKey.EmailProblem(text) : "This appliance sends no mail.";
-        if (Problem is null)
-        {
-            links.Mail(await accounts.OpenAsync(ct), text!, HttpContext);
-            await accounts.CommitAsync(ct);
-            MailedTo = text;
-        }
-        Open = await links.OpenAsync(ct);
-    }
-
-    public async Task<IActionResult> OnPostRevokeAsync(string? reference, CancellationToken ct) =>
-        await links.RevokeAsync(reference ?? "", HttpContext, ct) ? Redirect("/people") : NotFound();
 }

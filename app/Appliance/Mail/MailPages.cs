@@ -1,4 +1,5 @@
 using Appliance.Accounts;
+using Appliance.Accounts.People;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn;
@@ -47,7 +48,7 @@ public sealed class MessagesPage(MailQueue mails, Phrases phrases, AccountSessio
 
 /// <summary>How the mail is, for the appliance's owner: what waits and why. Nobody's address or text.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class MailStatePage(MailQueue mails, Settings settings) : PageModel
+public sealed class MailStatePage(MailQueue mails, Settings settings) : ApplianceOwnerPage
 {
     public bool IsConfigured => mails.IsConfigured;
 
@@ -55,13 +56,5 @@ public sealed class MailStatePage(MailQueue mails, Settings settings) : PageMode
 
     public MailState State { get; private set; } = new(0, null, null, 0);
 
-    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
-    {
-        if (!User.IsApplianceOwner())
-        {
-            return NotFound();
-        }
-        State = await mails.StateAsync(ct);
-        return Page();
-    }
+    public async Task OnGetAsync(CancellationToken ct) => State = await mails.StateAsync(ct);
 }

@@ -57,6 +57,9 @@ public sealed class MailLinks(BlobProtector protector, TimeProvider clock)
     /// <summary>The person did not sign in themself: everything ends.</summary>
     public const string NotMe = "not-me";
 
+    /// <summary>The person has lost no keys, and nobody is to be let in without them.</summary>
+    public const string StopLostKey = "stop-lost-key";
+
     /// <summary>Makes a link; answers its token, which is told once.</summary>
     public string Make(TeamSession session, UserId user, string purpose, TimeSpan lifetime, string? address = null)
     {

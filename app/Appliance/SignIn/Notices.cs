@@ -24,6 +24,21 @@ public sealed class Notice
     /// <summary>A remembered device's cookie came a second time: there may be a copy of it.</summary>
     public const string DeviceMayBeCopied = "device.may-be-copied";
 
+    /// <summary>The person was made an owner of the appliance.</summary>
+    public const string OwnerGranted = "appliance-owner.granted";
+
+    /// <summary>The person is no owner of the appliance any more.</summary>
+    public const string OwnerWithdrawn = "appliance-owner.withdrawn";
+
+    /// <summary>An owner of the appliance says that the person lost their keys.</summary>
+    public const string LostKeyRequested = "lost-key.requested";
+
+    /// <summary>A second owner agreed, and there is a code.</summary>
+    public const string LostKeyApproved = "lost-key.approved";
+
+    /// <summary>The keys were replaced.</summary>
+    public const string LostKeyUsed = "lost-key.used";
+
     public required Guid Id { get; init; }
 
     public required string Reference { get; init; }

@@ -42,12 +42,17 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
 
     private const int Characters = 16;
 
+    private const string Purpose = "recovery-code";
+
     /// <summary>32 of them, five bits each; neither 0, O, 1 nor I.</summary>
     private const string Alphabet = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
     /// <summary>Ten new codes as they are printed, <c>XXXX-XXXX-XXXX-XXXX</c>. Nothing can show them again.</summary>
     public static IReadOnlyList<string> Make() =>
-        [.. Enumerable.Range(0, Count).Select(_ => string.Join('-', RandomNumberGenerator.GetString(Alphabet, Characters).Chunk(4).Select(g => new string(g))))];
+        [.. Enumerable.Range(0, Count).Select(_ => MakeOne())];
+
+    /// <summary>One code of the same form, for something else than signing in.</summary>
+    internal static string MakeOne() => string.Join('-', RandomNumberGenerator.GetString(Alphabet, Characters).Chunk(4).Select(g => new string(g)));
 
     /// <summary>The last factor is gone: nothing is left that they would stand for.</summary>
     public static Task RemoveAllAsync(TeamSession session, UserId user, CancellationToken cancellationToken) =>
@@ -60,7 +65,7 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
         var now = clock.GetUtcNow();
         foreach (var code in codes)
         {
-            session.Add(new RecoveryCode { Id = Guid.CreateVersion7(now), UserId = user, Mac = Mac(user, Normalise(code)!), CreatedAt = now });
+            session.Add(new RecoveryCode { Id = Guid.CreateVersion7(now), UserId = user, Mac = Mac(Purpose, user, code), CreatedAt = now });
         }
         await session.SaveAsync(cancellationToken);
     }
@@ -69,7 +74,7 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
     public async Task<bool> RedeemAsync(TeamSession session, UserId user, string code, CancellationToken cancellationToken)
     {
         // What has not a code's form goes the same way, so that it takes the same time.
-        var mac = Mac(user, Normalise(code) ?? "");
+        var mac = Mac(Purpose, user, code);
         return await session.ExecuteAsync(
             $"update recovery_codes set used_at = {clock.GetUtcNow()} where user_id = {user.Value} and mac = {mac} and used_at is null", cancellationToken) == 1;
     }
@@ -89,5 +94,7 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
         return text.Length == Characters && text.All(Alphabet.Contains) ? text : null;
     }
 
-    private byte[] Mac(UserId user, string code) => protector.Mac("recovery-code", [.. user.Value.ToByteArray(), .. Encoding.ASCII.GetBytes(code)]);
+    /// <summary>Of the person's code, however it is written; of what has not a code's form, one that no code has.</summary>
+    internal byte[] Mac(string purpose, UserId user, string? code) =>
+        protector.Mac(purpose, [.. user.Value.ToByteArray(), .. Encoding.ASCII.GetBytes(Normalise(code) ?? "")]);
 }

@@ -2,6 +2,7 @@ using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Alerts;
+using Appliance.SignIn.LostKey;
 using Appliance.SignIn.Policy;
 using Appliance.SignIn.Tokens;
 using Appliance.Vault;
@@ -164,6 +165,7 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
         await session.ExecuteAsync($"delete from sms_codes where sent_at <= {now.AddHours(-1)}", cancellationToken);
         await session.ExecuteAsync($"delete from set_up_links where expires_at <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from mail_links where expires_at <= {now}", cancellationToken);
+        await LostKeys.SweepAsync(session, now, cancellationToken);
         await session.ExecuteAsync($"delete from known_origins where last_at <= {now - KnownOrigins.Kept}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_in_delays where last_at <= {now.AddDays(-1)} and blocked_until <= {now}", cancellationToken);
         await session.ExecuteAsync($"delete from sign_in_places where last_at <= {now.AddDays(-90)}", cancellationToken);

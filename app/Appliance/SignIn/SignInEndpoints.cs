@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Threading.RateLimiting;
 using Appliance.Accounts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.LostKey;
 using Appliance.Web;
 using Microsoft.AspNetCore.Identity;
 
@@ -37,6 +38,7 @@ public static class SignInEndpoints
         routes.MapPost("/lock", LockAsync).RequireAuthorization(Access.Locked);
         routes.MapPost("/notices/{reference}/dismiss", DismissAsync).RequireAuthorization(Access.SignedIn).WithMetadata(new OpenToTeamSessions());
         routes.MapPost("/account/recovery-codes/stored", StoredAsync).RequireAuthorization(Access.SignedIn).WithMetadata(new OpenToTeamSessions());
+        routes.MapPost("/account/lost-key/stop", StopLostKeyAsync).RequireAuthorization(Access.SignedIn);
         routes.MapPost("/password/check", CheckAsync).RequireAuthorization(Access.ChoosingPassword);
         routes.MapGet("/password/suggest", Suggest).RequireAuthorization(Access.ChoosingPassword);
     }
@@ -71,6 +73,15 @@ public static class SignInEndpoints
             await notices.DismissAsync(await accounts.OpenAsync(ct), http.User.Id(), Notice.RecoveryCodesUnconfirmed, ct);
             await accounts.CommitAsync(ct);
         }
+        return Results.Redirect(ReturnPath.Local(form["return"]));
+    }
+
+    /// <summary>The person says that they have lost no keys.</summary>
+    private static async Task<IResult> StopLostKeyAsync(HttpContext http, AccountSession accounts, LostKeys lost, CancellationToken ct)
+    {
+        var form = await http.Request.ReadFormAsync(ct);
+        await lost.StopAsync(await accounts.OpenAsync(ct), http.User.Id(), http, ct);
+        await accounts.CommitAsync(ct);
         return Results.Redirect(ReturnPath.Local(form["return"]));
     }
 

@@ -3,6 +3,7 @@ using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.SignIn.Alerts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.LostKey;
 using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.SecurityKeys;
@@ -48,6 +49,8 @@ public sealed class SignInFlow
     private readonly AuthenticatorApps _apps;
     private readonly Phones _phones;
     private readonly DeviceMemory _devices;
+    private readonly LostKeys _lostKeys;
+    private readonly LostKeyRecovery _recovery;
     private readonly TimeProvider _clock;
     private readonly SignInSettings _settings;
 
@@ -66,6 +69,8 @@ public sealed class SignInFlow
         _apps = services.GetRequiredService<AuthenticatorApps>();
         _phones = services.GetRequiredService<Phones>();
         _devices = services.GetRequiredService<DeviceMemory>();
+        _lostKeys = services.GetRequiredService<LostKeys>();
+        _recovery = services.GetRequiredService<LostKeyRecovery>();
         _clock = services.GetRequiredService<TimeProvider>();
         _settings = services.GetRequiredService<SignInSettings>();
     }
@@ -113,11 +118,13 @@ public sealed class SignInFlow
     /// </summary>
     public async Task<(User User, NextFactor Next, Factors Factors)> HalfSignedInAsync(HttpContext http, CancellationToken ct)
     {
-        var user = await _attempts.RequireAsync(HalfSignedInHandler.Read(http).User, ct);
+        var (signIn, id) = HalfSignedInHandler.Read(http);
+        var user = await _attempts.RequireAsync(id, ct);
         var session = await _accounts.OpenAsync(ct);
         var factors = await Factors.ReadAsync(session, user.Id, ct);
         factors = factors with { App = factors.App && (await session.AppliancePolicyAsync(ct)).Factors.TakesApp(factors.Key) };
-        var next = factors.Key ? NextFactor.Key
+        var next = await _recovery.IsGivenAsync(session, user.Id, signIn, ct) ? NextFactor.Enrol
+            : factors.Key ? NextFactor.Key
             : factors.App ? NextFactor.App
             : factors.Phone && _phones.AreOffered ? NextFactor.Phone
             // A phone that no message can be sent to is no reason to let a password alone enrol.
@@ -182,7 +189,24 @@ public sealed class SignInFlow
             },
             ct);
 
-    /// <summary>The second step of a person who has no second factor yet: their first key. Answers with their recovery codes.</summary>
+    /// <summary>
+    /// A code that two owners of the appliance gave, for lost keys. It signs nobody in: this half sign-in may then add a key or an app, which takes the place of
+    /// all that there was.
+    /// </summary>
+    public async Task<SignInResult> LostKeyCodeAsync(string? code, HttpContext http, CancellationToken ct)
+    {
+        var (signIn, id) = HalfSignedInHandler.Read(http);
+        var user = await _attempts.RequireAsync(id, ct);
+        return await _attempts.ChargedAsync(
+            "lost-key",
+            user,
+            http,
+            async session => await _recovery.GiveAsync(session, user.Id, signIn, code, http, ct) ? new KeyResult(true) : new KeyResult(false, LostKeyRecovery.Wrong),
+            _ => Task.FromResult<string?>(null),
+            ct);
+    }
+
+    /// <summary>The second step of a person who has no second factor yet, or lost it: their first key. Answers with their recovery codes.</summary>
     public Task<(SignInResult Result, IReadOnlyList<string> Codes)> EnrolAsync(
         string? ceremony, string? credential, string? name, HttpContext http, CancellationToken ct) => FirstAsync(
         "first-key",
@@ -221,9 +245,18 @@ public sealed class SignInFlow
                 {
                     return new KeyResult(false, NotByProvider);
                 }
-                var added = (await Factors.ReadAsync(session, user.Id, ct)).Any ? new KeyResult(false, NotFirst) : await add(user, session);
+                var lost = await _recovery.LockAsync(session, user.Id, signIn, ct);
+                if (lost is not null && factor == "first-phone")
+                {
+                    return new KeyResult(false, "A text message takes no lost key’s place. Add a security key or an app.");
+                }
+                var added = lost is null && (await Factors.ReadAsync(session, user.Id, ct)).Any ? new KeyResult(false, NotFirst) : await add(user, session);
                 if (added.Succeeded)
                 {
+                    if (lost is not null)
+                    {
+                        await _recovery.FinishAsync(session, lost, user.Username, added.Proof, http, ct);
+                    }
                     await _codes.ReplaceAsync(session, user.Id, codes, ct);
                     _notices.Add(session, user.Id, Notice.RecoveryCodesUnconfirmed, http);
                     session.RecordForAppliance(new LedgerEvent("recovery-codes.made", user.Id.ToString()), new Origin(user.Id, http.Address()));
@@ -269,6 +302,7 @@ public sealed class SignInFlow
                 {
                     await _devices.RememberAsync(session, user, http, ct);
                 }
+                await _lostKeys.SignedInAsync(session, user.Id, http, ct);
                 await StartAsync(session, user, factor, SessionFactor.Of(proof, Given(factor)), pending.Limit, steppedUp: true, http, ct);
                 SessionCookie.Delete(http, HalfSignedInHandler.Cookie);
                 return null;

@@ -127,7 +127,10 @@ public sealed class RecoveryPage(SignInFlow flow) : SignInPageModel
 [EnableRateLimiting(RateLimits.SignIn)]
 public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phones phones, Policies policies) : SignInPageModel
 {
-    public bool PhonesOffered => phones.AreOffered;
+    public bool PhonesOffered => phones.AreOffered && !Replaces;
+
+    /// <summary>The person lost what they had, and owners of the appliance let them add this in its place.</summary>
+    public bool Replaces { get; private set; }
 
     /// <summary>The policy takes nothing else.</summary>
     public bool OnlyKeys { get; private set; }
@@ -138,11 +141,12 @@ public sealed class EnrolPage(SignInFlow flow, ISecurityKeyCeremonies keys, Phon
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
-        var (user, next, _) = await flow.HalfSignedInAsync(HttpContext, ct);
+        var (user, next, factors) = await flow.HalfSignedInAsync(HttpContext, ct);
         if (next != NextFactor.Enrol)
         {
             return To("/sign-in/key");
         }
+        Replaces = factors.Any;
         OnlyKeys = (await policies.ApplianceAsync(ct)).Factors.SecondFactor == FactorRule.Key;
         Prompt = new KeyPrompt
         {

@@ -1,7 +1,9 @@
 using Appliance.Accounts;
 using Appliance.Accounts.Address;
+using Appliance.Accounts.People;
 using Appliance.SignIn.Alerts;
 using Appliance.SignIn.ForgottenPassword;
+using Appliance.SignIn.LostKey;
 using Appliance.SignIn.Policy;
 using Appliance.SignIn.RememberedDevices;
 using Appliance.SignIn.Sms;
@@ -23,7 +25,7 @@ public static class SignInServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(settings ?? new SignInSettings());
         services.AddSingleton<Sessions>().AddSingleton<ApiTokens>().AddSingleton<Delays>().AddSingleton<Notices>().AddSingleton<RecoveryCodes>().AddSingleton<SetUpLinks>().AddSingleton<SignInPeople>();
-        services.AddSingleton<MailLinks>().AddSingleton<KnownOrigins>().AddSingleton<AccountAlerts>().AddSingleton<Addresses>().AddSingleton<NewPasswords>();
+        services.AddSingleton<MailLinks>().AddSingleton<KnownOrigins>().AddSingleton<AccountAlerts>().AddSingleton<Addresses>().AddSingleton<NewPasswords>().AddSingleton<ApplianceOwners>().AddSingleton<LostKeyMails>().AddSingleton<LostKeys>().AddSingleton<LostKeyRecovery>();
         services.AddSingleton<DeviceMemory>().AddSingleton<AppOffers>().AddSingleton<AuthenticatorApps>().AddSingleton<SmsGateway>().AddSingleton<Phones>();
         services.AddSingleton<PasswordGate>().AddSingleton<PasswordPolicy>().AddSingleton<PasswordHasher>();
         services.AddScoped<AccountSession>();

@@ -39,6 +39,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["mails"] = "to people, who can be in several teams; sealed",
         ["mail_budgets"] = "counts under MACs",
         ["mail_links"] = "of people, looked up by token before anybody is known",
+        ["lost_key_requests"] = "of people, and of the appliance's owners; the code as a MAC",
         ["recovery_requests"] = "of nobody known yet; what was typed is sealed",
         ["known_origins"] = "MACs of people with browsers and networks",
         ["set_up_links"] = "of people who have no account yet",

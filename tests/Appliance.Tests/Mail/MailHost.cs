@@ -30,6 +30,14 @@ public class MailHost : SignInHost, Xunit.IAsyncLifetime
         return (person, address);
     }
 
+    /// <summary>The same, and an owner of the appliance.</summary>
+    public async Task<(Visitor Person, string Address)> OwnerAsync(string stem)
+    {
+        var (person, address) = await WithAddressAsync(stem);
+        await ScalarAsync<object?>($"update users set owner = true where username = '{person.Username}' returning null");
+        return (person, address);
+    }
+
     public async Task<T> ScalarAsync<T>(string sql) => (T)(await Cluster.SuperuserAsync(Settings.DatabaseName, sql))!;
 
     async Task Xunit.IAsyncLifetime.InitializeAsync()

@@ -26,7 +26,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     {
         using var stranger = host.Visitor();
         (await ReachableAsync(stranger, includeOpen: true)).ShouldBe(
-            ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "s/{token}", "/s/{token}/content", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
+            ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token}", "not-me/{token}", "lost-key/stop/{token}", "confirm-address/{token}", "invitation/{token}", "s/{token}", "/s/{token}/content", "sso/{team}", "/sso/{team}/acs", "/sso/{team}/metadata", "/health/live", "/health/ready", "/metrics"], ignoreOrder: true);
     }
 
     [Fact, Trait("Requirement", "A3"), Trait("Requirement", "A8")]
@@ -35,7 +35,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
         using var person = await host.PersonAsync("walk.half");
         await person.SignOutAsync();
         await person.PasswordAsync();
-        (await ReachableAsync(person)).ShouldBe(["sign-in/key", "sign-in/app", "sign-in/recovery", "sign-in/enrol", "sign-in/enrol/app", "sign-in/phone", "sign-in/enrol/phone"], ignoreOrder: true);
+        (await ReachableAsync(person)).ShouldBe(["sign-in/key", "sign-in/app", "sign-in/recovery", "sign-in/lost-key", "sign-in/enrol", "sign-in/enrol/app", "sign-in/phone", "sign-in/enrol/phone"], ignoreOrder: true);
     }
 
     [Fact, Trait("Requirement", "A3"), Trait("Requirement", "A8")]
@@ -47,7 +47,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
             host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'; delete from sessions where user_id = '{id}'");
         using var again = host.Visitor();
         (await again.PasswordAsync("walk.enrol")).Headers.Location!.ToString().ShouldBe("/sign-in/key");
-        (await ReachableAsync(again)).ShouldBe(["sign-in/key", "sign-in/app", "sign-in/recovery", "sign-in/enrol", "sign-in/enrol/app", "sign-in/phone", "sign-in/enrol/phone"], ignoreOrder: true);
+        (await ReachableAsync(again)).ShouldBe(["sign-in/key", "sign-in/app", "sign-in/recovery", "sign-in/lost-key", "sign-in/enrol", "sign-in/enrol/app", "sign-in/phone", "sign-in/enrol/phone"], ignoreOrder: true);
         (await again.GetAsync("/sign-in/key")).Headers.Location!.ToString().ShouldBe("/sign-in/enrol");
         foreach (var code in new[] { "", "2222-2222-2222-2222", person.Codes[0] })
         {
@@ -146,7 +146,7 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
     }
 
     /// <summary>Pages say what they are only once they are loaded; these say AllowAnonymous beside /sign-in.</summary>
-    private static readonly string[] Open = ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token}", "not-me/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}"];
+    private static readonly string[] Open = ["sign-in", "sign-in/passkey", "set-up/{token}", "set-up/over", "new-password", "new-password/{token}", "not-me/{token}", "lost-key/stop/{token}", "confirm-address/{token}", "invitation/{token}", "sso/{team}"];
 
     private static bool IsRefused(HttpResponseMessage answer) =>
         answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden

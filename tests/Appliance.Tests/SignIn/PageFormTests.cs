@@ -42,7 +42,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         using var anna = await AnonymousAndSetUpAsync(SeeAsync);
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update users set owner = true where username_key = 'FORMS'");
         var key = (await host.Services.GetRequiredService<KeyRing>().ListAsync((await UserAsync("FORMS")).Id, default))[0].Reference;
-        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "people/key-models", "people/policy", "teams" })
+        foreach (var page in new[] { "account/password", "account/recovery-codes", "account/security", "account/sessions", "account/messages", "account/address", "people/mail", "account/tokens", "account/tokens/new", "account/security/keys/add", "account/security/app/add", "step-up", "people", "people/key-models", "people/policy", "people/lost-key", "teams" })
         {
             await SeeAsync(anna, page);
         }
@@ -130,11 +130,12 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await using (var session = await host.Database.ForApplianceAsync(default))
         {
             string Make(string purpose) => links.Make(session, user, purpose, TimeSpan.FromMinutes(10), "anna@example.org");
-            var (confirm, notMe, password) = (Make(Appliance.SignIn.MailLinks.ConfirmAddress), Make(Appliance.SignIn.MailLinks.NotMe), Make(Appliance.SignIn.MailLinks.NewPassword));
+            var (confirm, notMe, password, stop) = (Make(Appliance.SignIn.MailLinks.ConfirmAddress), Make(Appliance.SignIn.MailLinks.NotMe), Make(Appliance.SignIn.MailLinks.NewPassword), Make(Appliance.SignIn.MailLinks.StopLostKey));
             await session.CommitAsync(default);
             using var reader = host.Visitor();
             await seeAsync(reader, "confirm-address/{token}", "/confirm-address/" + confirm);
             await seeAsync(reader, "not-me/{token}", "/not-me/" + notMe);
+            await seeAsync(reader, "lost-key/stop/{token}", "/lost-key/stop/" + stop);
             await seeAsync(reader, "new-password", null);
             await seeAsync(reader, "new-password/{token}", "/new-password/" + password);
             await reader.SendAsync("/new-password/" + password);
@@ -154,6 +155,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await seeAsync(ben, "sign-in/key", null);
         await seeAsync(ben, "sign-in/app", null);
         await seeAsync(ben, "sign-in/recovery", null);
+        await seeAsync(ben, "sign-in/lost-key", null);
         var id = (await UserAsync("FORMS")).Id;
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"delete from security_keys where user_id = '{id}'; delete from authenticator_apps where user_id = '{id}'; delete from recovery_codes where user_id = '{id}'");
         await seeAsync(ben, "sign-in/enrol", null);

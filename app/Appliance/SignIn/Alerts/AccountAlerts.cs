@@ -29,5 +29,5 @@ public sealed class AccountAlerts(MailQueue mails, KnownOrigins known, MailLinks
         mails.ToPerson(session, user, AlertTexts.SignedIn(clock.GetUtcNow(), Where(http), new Uri(settings.Origin, "/not-me/" + token)));
     }
 
-    private static string Where(HttpContext http) => $"{http.Address() ?? "an unknown address"}, {Device.Name(http.Agent())}";
+    internal static string Where(HttpContext http) => $"{http.Address() ?? "an unknown address"}, {Device.Name(http.Agent())}";
 }

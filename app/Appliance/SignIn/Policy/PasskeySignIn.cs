@@ -1,6 +1,7 @@
 using Appliance.Accounts;
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.SignIn.LostKey;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Attestation;
 using Appliance.Web;
@@ -24,6 +25,7 @@ public sealed class PasskeySignIn
     private readonly Delays _delays;
     private readonly Sessions _sessions;
     private readonly ISecurityKeyCeremonies _keys;
+    private readonly LostKeys _lostKeys;
 
     internal PasskeySignIn(IServiceProvider services)
     {
@@ -32,6 +34,7 @@ public sealed class PasskeySignIn
         _delays = services.GetRequiredService<Delays>();
         _sessions = services.GetRequiredService<Sessions>();
         _keys = services.GetRequiredService<ISecurityKeyCeremonies>();
+        _lostKeys = services.GetRequiredService<LostKeys>();
     }
 
     public async Task<SignInResult> SignInAsync(string? reference, string? credentialJson, HttpContext http, CancellationToken ct)
@@ -62,6 +65,8 @@ public sealed class PasskeySignIn
             },
             async session =>
             {
+                // Waits for a new key that is just taking this one's place; the key is looked at after that.
+                await _lostKeys.SignedInAsync(session, user.Id, http, ct);
                 // The policy and the key as they are now.
                 if (!(await session.AppliancePolicyAsync(ct)).PasskeyAlone || !await session.Query<SecurityKey>().AnyAsync(k => k.CredentialId == id && k.UserId == user.Id, ct))
                 {

@@ -1,10 +1,9 @@
+using Appliance.Accounts.People;
 using Appliance.Teams;
 using Appliance.Web;
 using Appliance.Web.Errors;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Filters;
-using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace Appliance.SignIn.Policy;
 
@@ -29,23 +28,12 @@ public sealed record PolicyForm(PolicyChoice Choice, PolicyRuleException? Proble
 
 /// <summary>What everybody must use to sign in, for the appliance's owners. For everybody else there is no such page.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class AppliancePolicyPage(Policies policies) : PageModel
+public sealed class AppliancePolicyPage(Policies policies) : ApplianceOwnerPage
 {
     public PolicyForm Form { get; private set; } = null!;
 
     [BindProperty]
     public PolicyChoice Choice { get; set; } = new();
-
-    public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
-    {
-        ArgumentNullException.ThrowIfNull(next);
-        if (!User.IsApplianceOwner())
-        {
-            context.Result = NotFound();
-            return;
-        }
-        await next();
-    }
 
     public Task OnGetAsync(CancellationToken ct) => ShowAsync(null, ct);
 

@@ -44,9 +44,11 @@ public sealed class KeyRing(Database database)
     internal static Func<EnrolledFactors, EnrolledFactors> Without(SecurityKey key) => has =>
     {
         var keys = has.Keys.ToList();
-        keys.Remove(new KeyFacts(key.IsBackupEligible, key.IsUserVerified || key.UserVerifiedAt is not null));
+        keys.Remove(Facts(key));
         return has with { Keys = keys };
     };
+
+    internal static KeyFacts Facts(SecurityKey key) => new(key.IsBackupEligible, key.IsUserVerified || key.UserVerifiedAt is not null);
 
     public async Task<KeyChange> RenameAsync(UserId user, string reference, string? name, HttpContext http, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text;
+using Appliance.Tests.SignIn.LostKey;
 using Appliance.Tests.TestServers;
 using Shouldly;
 using Xunit;
@@ -43,6 +44,46 @@ public sealed class PasskeyTests(PolicyHost host) : IClassFixture<PolicyHost>, I
         var html = await answer.Content.ReadAsStringAsync();
         var from = html.IndexOf("data-key-error", StringComparison.Ordinal);
         return html[from..html.IndexOf("</span>", from, StringComparison.Ordinal)];
+    }
+
+    [Fact, Trait("Requirement", "A6")]
+    public async Task It_voids_what_two_owners_agreed_for_lost_keys()
+    {
+        var (person, passkey) = await PersonAsync();
+        using var _ = person;
+        using var one = await host.OwnerAsync();
+        using var two = await host.OwnerAsync();
+        await one.AskForAsync(person);
+        (await host.CountAsync($"lost_key_requests where user_id = '{await host.IdAsync(person.Username)}'")).ShouldBe(1);
+        using var browser = host.Visitor();
+        (await AnswerAsync(browser, passkey)).Headers.Location!.ToString().ShouldBe("/");
+        (await host.CountAsync($"lost_key_requests where user_id = '{await host.IdAsync(person.Username)}'")).ShouldBe(0);
+    }
+
+    [Fact, Trait("Requirement", "A6")]
+    public async Task One_that_is_replaced_as_lost_in_this_moment_opens_nothing()
+    {
+        var (person, passkey) = await PersonAsync();
+        using var _ = person;
+        using var one = await host.OwnerAsync();
+        await one.AskForAsync(person);
+        var id = await host.IdAsync(person.Username);
+        using var browser = host.Visitor();
+        Task<HttpResponseMessage> attempt;
+        await using (var change = await host.Database.ForApplianceAsync(default))
+        {
+            // As the one who adds the new key does: whoever would void the request waits.
+            await change.ExecuteAsync($"delete from lost_key_requests where user_id = {id.Value}", default);
+            attempt = AnswerAsync(browser, passkey);
+            while ((long)(await host.SqlAsync("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"))! == 0 && !attempt.IsCompleted)
+            {
+                await Task.Delay(20);
+            }
+            await change.ExecuteAsync($"delete from security_keys where user_id = {id.Value}", default);
+            await change.CommitAsync(default);
+        }
+        (await attempt).Headers.Location.ShouldBeNull();
+        (await browser.IsSignedInAsync()).ShouldBeFalse();
     }
 
     [Fact, Trait("Requirement", "A3")]

@@ -28,7 +28,7 @@ public sealed class SsoTests(SignInHost host) : SsoTeams(host)
         await Host.Cluster.SuperuserAsync(
             Host.Settings.DatabaseName,
             $"insert into memberships select t.id, i.user_id, 'owner', now(), i.user_id from teams t, saml_identities i where t.reference = '{otherTeam}' and i.name_id = 'carla@idp.example'");
-        foreach (var page in new[] { $"/teams/{otherTeam}/files", $"/teams/{otherTeam}/members", "/account/security", "/account/sessions", "/account/tokens", "/account/tokens/new", "/account/recovery-codes", "/account/security/keys/add", "/step-up", "/people", "/account/password", $"/api/v1/teams/{otherTeam}/entries", "/api/v1/teams" })
+        foreach (var page in new[] { $"/teams/{otherTeam}/files", $"/teams/{otherTeam}/members", "/account/security", "/account/sessions", "/account/tokens", "/account/tokens/new", "/account/recovery-codes", "/account/security/keys/add", "/step-up", "/people", "/people/lost-key", "/account/password", $"/api/v1/teams/{otherTeam}/entries", "/api/v1/teams" })
         {
             (await carla.GetAsync(page)).StatusCode.ShouldBe(HttpStatusCode.Forbidden, page);
         }

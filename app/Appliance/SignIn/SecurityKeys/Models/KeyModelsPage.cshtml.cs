@@ -1,15 +1,14 @@
 using Appliance.Accounts;
+using Appliance.Accounts.People;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.Filters;
-using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace Appliance.SignIn.SecurityKeys.Models;
 
 /// <summary>The appliance's owner says which models of keys may be used, and sees what proves a model. A page that nobody else has.</summary>
 [Authorize(Policy = Access.SteppedUp)]
-public sealed class KeyModelsPage(AccountSession accounts, AllowedKeyModels allowed) : PageModel
+public sealed class KeyModelsPage(AccountSession accounts, AllowedKeyModels allowed) : ApplianceOwnerPage
 {
     public KeyModelsView View { get; private set; } = null!;
 
@@ -21,16 +20,6 @@ public sealed class KeyModelsPage(AccountSession accounts, AllowedKeyModels allo
 
     /// <summary>Any key, as it is or as it was chosen and not saved.</summary>
     public bool Any { get; private set; }
-
-    public override async Task OnPageHandlerExecutionAsync(PageHandlerExecutingContext context, PageHandlerExecutionDelegate next)
-    {
-        if (!User.IsApplianceOwner())
-        {
-            context.Result = NotFound();
-            return;
-        }
-        await next();
-    }
 
     public async Task OnGetAsync(CancellationToken ct)
     {
