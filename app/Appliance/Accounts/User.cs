@@ -38,6 +38,15 @@ public sealed class User
     /// <summary>May let further people in. Gives no access to any team.</summary>
     public bool Owner { get; set; }
 
+    /// <summary>Since when they are an owner; null: since there is the account, or a version before this one made them one.</summary>
+    public DateTimeOffset? OwnerSince { get; set; }
+
+    /// <summary>When they were last told that they are an owner no longer unless they sign in.</summary>
+    public DateTimeOffset? OwnerWarnedAt { get; set; }
+
+    /// <summary>When they ceased to be an owner because they did not come.</summary>
+    public DateTimeOffset? OwnerEndedAt { get; set; }
+
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>When they last signed in with what is their own, not by a team's identity provider; null: not since this is written down.</summary>

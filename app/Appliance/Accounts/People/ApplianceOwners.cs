@@ -6,6 +6,9 @@ using Appliance.SignIn.Alerts;
 using Appliance.SignIn.Policy;
 using Appliance.SignIn.SecurityKeys;
 using Appliance.SignIn.SecurityKeys.Models;
+using Appliance.Teams;
+using Appliance.Teams.UnusedAccess;
+using Appliance.Vault;
 using Appliance.Web;
 using Microsoft.EntityFrameworkCore;
 
@@ -16,7 +19,9 @@ namespace Appliance.Accounts.People;
 /// <param name="Owner">An owner of the appliance.</param>
 /// <param name="HasPassword">False: they sign in through a team's identity provider alone.</param>
 /// <param name="CreatedAt">Since when there is the account.</param>
-public sealed record ListedAccount(string Username, bool Owner, bool HasPassword, DateTimeOffset CreatedAt);
+/// <param name="LastUsedAt">When an owner last used that; of others it is nobody's business. Null: none is written down.</param>
+/// <param name="EndedAt">When they ceased to be an owner because they did not come.</param>
+public sealed record ListedAccount(string Username, bool Owner, bool HasPassword, DateTimeOffset CreatedAt, DateTimeOffset? LastUsedAt, DateTimeOffset? EndedAt);
 
 /// <summary>Who owns the appliance. There is always one at least who can sign in as one. Methods work in the caller's transaction, which commits.</summary>
 public sealed class ApplianceOwners(AllowedKeyModels models, MailQueue mails, Notices notices, Settings settings, TimeProvider clock)
@@ -31,8 +36,9 @@ public sealed class ApplianceOwners(AllowedKeyModels models, MailQueue mails, No
         var key = NameKey.Of(prefix is { Length: > NameKey.LongestUsername } ? prefix[..(NameKey.LongestUsername + 1)] : prefix ?? "");
         return session.SqlAsync<ListedAccount>(
             $"""
-            select username as "Username", owner as "Owner", password_hash is not null as "HasPassword", created_at as "CreatedAt"
-            from users where starts_with(username_key, {key}) order by owner desc, username_key limit {Most + 1}
+            select u.username as "Username", u.owner as "Owner", u.password_hash is not null as "HasPassword", u.created_at as "CreatedAt", u.owner_ended_at as "EndedAt",
+                   case when u.owner then greatest(u.last_sign_in_at, (select max(s.last_seen_at) from sessions s where s.user_id = u.id and s.only_team is null)) end as "LastUsedAt"
+            from users u where starts_with(u.username_key, {key}) order by u.owner desc, u.owner_ended_at is null, u.username_key limit {Most + 1}
             """, ct);
     }
 
@@ -65,7 +71,9 @@ public sealed class ApplianceOwners(AllowedKeyModels models, MailQueue mails, No
         {
             return (true, $"Without {person.Username} there would be no owner who can sign in as one. Make somebody else an owner first.");
         }
-        await session.ExecuteAsync($"update users set owner = {owner} where id = {person.Id.Value}", ct);
+        var since = owner ? clock.GetUtcNow() : (DateTimeOffset?)null;
+        await session.ExecuteAsync(
+            $"update users set owner = {owner}, owner_since = {since}, owner_warned_at = null, owner_ended_at = null where id = {person.Id.Value}", ct);
         var action = owner ? Notice.OwnerGranted : Notice.OwnerWithdrawn;
         session.RecordForAppliance(
             new LedgerEvent(action, person.Id.ToString(), new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = person.Username }), http.Origin());
@@ -80,6 +88,63 @@ public sealed class ApplianceOwners(AllowedKeyModels models, MailQueue mails, No
         }
         return (true, null);
     }
+
+    /// <summary>
+    /// Owners who have not signed in for <see cref="AccessRules.Owners"/> are owners no longer, after a warning; one who can sign in as one stays. Commits. For a job.
+    /// </summary>
+    internal async Task<(int Warned, int Ended)> CareAsync(TeamSession session, CancellationToken ct)
+    {
+        var (owners, now, rules) = ((await LockAsync(session, null, ct)).ToList(), clock.GetUtcNow(), new AccessRules(null));
+        var (warned, ended) = (0, 0);
+        foreach (var owner in await session.SqlAsync<MemberAccess>(
+            $"""
+            select u.id as "UserId", u.username as "Username", {Membership.Owner} as "Role", u.created_at as "Since", greatest(u.created_at, u.owner_since) as "CountsFrom",
+                   u.owner_warned_at as "WarnedAt",
+                   greatest(u.last_sign_in_at, (select max(s.last_seen_at) from sessions s where s.user_id = u.id and s.only_team is null)) as "LastUsedAt"
+            from users u where u.owner order by "LastUsedAt" nulls first, u.id
+            """, ct))
+        {
+            var id = new UserId(owner.UserId);
+            if (!owner.IsDueToWarn(rules, now) && !owner.IsDueToEnd(rules, now) || !await AnyAbleAsync(session, owners.Where(o => o != id), ct))
+            {
+                continue;
+            }
+            if (owner.IsDueToEnd(rules, now))
+            {
+                await session.ExecuteAsync($"update users set owner = false, owner_since = null, owner_warned_at = null, owner_ended_at = {now} where id = {owner.UserId}", ct);
+                session.RecordForAppliance(Unused(Notice.OwnerWithdrawn, owner, ("reason", "unused")), new Origin(null, null));
+                foreach (var told in owners)
+                {
+                    mails.ToPerson(session, told, new MailContent(
+                        Notice.OwnerWithdrawn,
+                        "Somebody is no owner of the appliance any more",
+                        [$"{owner.Username} has not signed in for {AccessRules.Owners.Days} days, and so is no owner of the appliance any more. The account is as it was. Another owner can make them one again: talk to them first."],
+                        new Uri(settings.Origin, "/people"),
+                        "Look at who owns the appliance"));
+                }
+                owners.Remove(id);
+                ended++;
+            }
+            else
+            {
+                var end = owner.EndsAt(rules, now)!.Value.ToUniversalTime().ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
+                await session.ExecuteAsync($"update users set owner_warned_at = {now} where id = {owner.UserId}", ct);
+                session.RecordForAppliance(Unused("appliance-owner.ends", owner, ("ends", end)), new Origin(null, null));
+                mails.ToPerson(session, id, new MailContent(
+                    "appliance-owner.ends",
+                    "You are about to be no owner of the appliance any more",
+                    [$"You have not signed in for a while. From {end} on you are no owner of the appliance at {settings.Origin.IdnHost} any more, because access that nobody uses helps nobody but intruders.", "To stay one, sign in before that day. Your account and your teams are not touched."],
+                    new Uri(settings.Origin, "/"),
+                    "Sign in"));
+                warned++;
+            }
+        }
+        await session.CommitAsync(ct);
+        return (warned, ended);
+    }
+
+    private static LedgerEvent Unused(string action, MemberAccess owner, (string Name, string Value) why) =>
+        new(action, owner.UserId.ToString("D"), new Dictionary<string, string?>(StringComparer.Ordinal) { ["username"] = owner.Username, [why.Name] = why.Value });
 
     /// <summary>
     /// The owners, and with them one more account, locked to the end of the transaction: whoever changes who is an owner, or removes a factor of one, waits.

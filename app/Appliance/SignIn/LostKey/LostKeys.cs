@@ -26,6 +26,9 @@ public sealed class LostKeys(RecoveryCodes codes, LostKeyMails mails, Notices no
 
     public static readonly TimeSpan CodeLifetime = TimeSpan.FromHours(1);
 
+    /// <summary>Who agrees has been an owner for so long before it was asked.</summary>
+    private static readonly TimeSpan NewOwner = TimeSpan.FromDays(1);
+
     public const int LongestReason = 200;
 
     private const string Over = "This request is over: it was answered, stopped, or ran out.";
@@ -97,6 +100,11 @@ public sealed class LostKeys(RecoveryCodes codes, LostKeyMails mails, Notices no
         if (seen is null || actor == seen.UserId || actor == seen.RequestedBy)
         {
             return new LostKeyAnswer(true, seen is null ? Over : actor == seen.UserId ? "It is for you, so others have to agree." : "You asked for it yourself, so another owner has to agree.");
+        }
+        // Whoever asks could otherwise make an owner of a second account of their own: the others have a day to notice.
+        if ((await session.SqlAsync<bool>($"""select owner_since is null or owner_since <= {seen.RequestedAt - NewOwner} as "Value" from users where id = {actor.Value}""", ct)) is not [true])
+        {
+            return new LostKeyAnswer(true, "You became an owner less than a day before this was asked. Another owner has to agree, or it is asked anew when you have been one for a day.");
         }
         if (!owners.Contains(seen.RequestedBy))
         {

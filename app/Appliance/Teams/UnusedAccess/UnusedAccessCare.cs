@@ -1,4 +1,5 @@
 using System.Globalization;
+using Appliance.Accounts.People;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.Mail;
@@ -12,7 +13,7 @@ namespace Appliance.Teams.UnusedAccess;
 /// without the team's identity provider: nobody else could let anyone in. Owners are reminded of access reviews that are due, too. One replica at a time does it.
 /// </summary>
 internal sealed partial class UnusedAccessCare(
-    Database database, MailQueue mails, AccessReview.AccessReviews reviews, Settings settings, TimeProvider clock, ILogger<UnusedAccessCare> log) : BackgroundService
+    Database database, MailQueue mails, ApplianceOwners owners, AccessReview.AccessReviews reviews, Settings settings, TimeProvider clock, ILogger<UnusedAccessCare> log) : BackgroundService
 {
     /// <summary>More often than daily: a process that is restarted every night gets its turn as well.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromHours(6);
@@ -31,7 +32,11 @@ internal sealed partial class UnusedAccessCare(
         {
             return (0, 0);
         }
-        var (warned, ended) = (0, 0);
+        int warned, ended;
+        await using (var session = await database.ForApplianceAsync(ct))
+        {
+            (warned, ended) = await owners.CareAsync(session, ct);
+        }
         foreach (var team in await database.AllTeamsAsync(ct))
         {
             try
