@@ -1,3 +1,4 @@
+using Appliance.Admin;
 using Appliance.Data;
 using Appliance.Files;
 using Appliance.Files.Api;
@@ -49,6 +50,7 @@ public static class ApplianceProgram
         builder.Services.AddSso();
         builder.Services.AddTeams();
         builder.Services.AddFiles();
+        builder.Services.AddAdmin();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
@@ -70,6 +72,7 @@ public static class ApplianceProgram
         app.MapApiDescription();
         app.MapHealth();
         app.MapMetrics();
+        app.MapAdmin();
         map?.Invoke(app);
         return app;
     }

@@ -1,3 +1,4 @@
+using Appliance.Admin;
 using Appliance.Objects;
 using Appliance.Vault;
 using Appliance.Web.Api;
@@ -56,7 +57,7 @@ public static class WebServices
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.Drain + TimeSpan.FromSeconds(20));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
-        services.AddRateLimits(settings.Limits);
+        services.AddRateLimits(settings.Limits, (settings.Admin ?? new AdminSettings()).PerKey);
         services.AddApi();
         services.AddApiDescription();
         services.AddSingleton(Assets.Load());
@@ -84,6 +85,7 @@ public static class WebServices
         app.UseMiddleware<ListenerGate>();
         app.UseMiddleware<HostCheck>();
         app.UseRouting();
+        app.UseMiddleware<OperatorGate>();
         app.UseMiddleware<AddressLimit>();
         app.UseMiddleware<NotFoundOrRefused>();
         app.UseAuthentication();
