@@ -32,6 +32,7 @@ internal static partial class Commands
             Asking("check", "Whether it works; ends with 1 where something does not.", c => c.JsonAsync(HttpMethod.Get, "/admin/v1/config"), answer => Show.Config(output, answer), output),
         });
         root.Add(Ledger(output));
+        root.Add(Errors(output));
 
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -164,6 +165,26 @@ internal static partial class Commands
             return ExitCodes.Done;
         });
         return new Command("ledger", "The tamper-evident ledger.") { verify, heads };
+    }
+
+    private static Command Errors(TextWriter output)
+    {
+        var all = new Option<bool>("--all") { Description = "Closed ones, too." };
+        var given = new Option<string?>("--reference") { Description = "The one that a person was given." };
+        var list = Asking("list", "Errors by kind and place, the last seen first.",
+            (c, parsed) => c.JsonAsync(HttpMethod.Get, $"/admin/v1/errors?all={(parsed.GetValue(all) ? "true" : "false")}{(parsed.GetValue(given) is { } one ? "&reference=" + Uri.EscapeDataString(one) : "")}"),
+            answer => Show.Errors(output, answer), output);
+        list.Add(all);
+        list.Add(given);
+        var group = new Argument<string>("reference") { Description = "What the list calls it." };
+        var close = new Command("close", "Closes one, until it happens again.") { group };
+        close.SetAction(async (parsed, _) =>
+        {
+            using var connection = Connect(parsed);
+            await connection.TextAsync(HttpMethod.Post, $"/admin/v1/errors/{Uri.EscapeDataString(parsed.GetValue(group)!)}/close");
+            return ExitCodes.Done;
+        });
+        return new Command("errors", "Errors that people were given a reference for.") { list, close };
     }
 
     private static Command Asking(string name, string description, Func<Connection, Task<JsonElement>> ask, Func<JsonElement, int> show, TextWriter output) =>

@@ -86,6 +86,16 @@ internal static class Show
         return Code(answer);
     }
 
+    public static int Errors(TextWriter output, JsonElement answer)
+    {
+        Printable.Table(output, [["REFERENCE", "TIMES", "LAST SEEN", "KIND", "PLACE", "GIVEN", "CLOSED"], .. answer.GetProperty("errors").EnumerateArray().Select(error => new[]
+        {
+            Text(error, "reference"), Text(error, "count"), Time(error, "lastAt"), Text(error, "kind"), Text(error, "place"),
+            string.Join(' ', error.GetProperty("latest").EnumerateArray().Take(3).Select(given => Printable.Line(given.GetString()))), Day(error, "closedAt"),
+        })]);
+        return ExitCodes.Done;
+    }
+
     private static string Limit(string limit, JsonElement team, string byDefault) =>
         (limit == "-" ? "any" : limit) + (team.GetProperty(byDefault).GetBoolean() ? " (the appliance's default)" : "");
 

@@ -31,10 +31,13 @@ internal static class AdminActions
     /// <summary>Verifying the ledger, and its signed heads.</summary>
     public const string Ledger = "ledger";
 
+    /// <summary>Errors that people were given a reference for: listing and closing them.</summary>
+    public const string Errors = "errors";
+
     /// <summary>In the list of keys: every action there is, and those of later versions.</summary>
     public const string Every = "all";
 
-    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger];
+    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, Errors];
 }
 
 /// <summary><see cref="Access.Operator"/>: the key may do what the endpoint does. Where the endpoint does not say, nobody may.</summary>

@@ -15,7 +15,7 @@ internal static class AdminServices
     {
         services.AddSingleton<OperatorKeys>();
         services.AddHostedService(provider => provider.GetRequiredService<OperatorKeys>());
-        services.AddSingleton<OperatorWork>().AddSingleton<ConfigCheck>().AddSingleton<LedgerCheck>();
+        services.AddSingleton<OperatorWork>().AddSingleton<ConfigCheck>().AddSingleton<LedgerCheck>().AddSingleton<OperatorErrors>().AddSingleton<OperatorStatus>();
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, OperatorKeyHandler>(OperatorKeyHandler.Scheme, null);
         services.AddAuthorizationBuilder().AddPolicy(Access.Operator, policy => policy
             .AddAuthenticationSchemes(OperatorKeyHandler.Scheme).RequireAuthenticatedUser().AddRequirements(new AdminActionRequirement()));
@@ -35,6 +35,7 @@ internal static class AdminServices
         admin.MapPeople();
         admin.MapConfig();
         admin.MapLedger();
+        admin.MapErrors();
     }
 
     /// <summary>

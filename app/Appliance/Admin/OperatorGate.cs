@@ -9,13 +9,16 @@ internal sealed class OnBothPorts;
 
 /// <summary>
 /// After routing: the operators' port serves what names an action, and nothing of the public one; the public one nothing of it, not even a 405. On the
-/// operators' port no other name than the certificate's is answered, cookies and the header Authorization are gone before anybody can take them for
-/// something, and a browser that was sent by another site is refused: it shows its certificate to whoever asks.
+/// operators' port no other name than the certificate's is answered, cookies (but the forms' own) and the header Authorization are gone before anybody can
+/// take them for something, and a browser that was sent by another site is refused: it shows its certificate to whoever asks.
 /// </summary>
 internal sealed class OperatorGate(RequestDelegate next, ServerCertificate certificate)
 {
     /// <summary>Where everything of the operators' is.</summary>
     public const string Prefix = "/admin";
+
+    /// <summary>The forms' own; signs nobody in.</summary>
+    internal const string AntiforgeryCookie = "__Host-appliance-antiforgery";
 
     public Task InvokeAsync(HttpContext context)
     {
@@ -30,7 +33,7 @@ internal sealed class OperatorGate(RequestDelegate next, ServerCertificate certi
             return Refuse(context, StatusCodes.Status421MisdirectedRequest);
         }
         context.Request.Headers.Remove("Authorization");
-        context.Request.Headers.Remove("Cookie");
+        KeepOnly(context.Request, AntiforgeryCookie);
         if (!forOperators && endpoint?.Metadata.GetMetadata<OnBothPorts>() is null)
         {
             return Refuse(context, StatusCodes.Status404NotFound);
@@ -41,6 +44,17 @@ internal sealed class OperatorGate(RequestDelegate next, ServerCertificate certi
             return Refuse(context, StatusCodes.Status403Forbidden);
         }
         return next(context);
+    }
+
+    /// <summary>A cookie does not know ports: the browser sends the public port's as well.</summary>
+    private static void KeepOnly(HttpRequest request, string name)
+    {
+        var kept = request.Cookies[name];
+        request.Headers.Remove("Cookie");
+        if (kept is not null && kept.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
+        {
+            request.Headers.Cookie = $"{name}={kept}";
+        }
     }
 
     private static Task Refuse(HttpContext context, int status)

@@ -7,12 +7,10 @@ using Appliance.Web.Tls;
 namespace Appliance.Admin;
 
 /// <summary>How the appliance does. Answers also while the database is away: that is when it is asked for.</summary>
-internal static class StatusEndpoint
+internal sealed class OperatorStatus(
+    OperatorWork work, Readiness readiness, ServerCertificate certificate, LedgerSealer sealer, Settings settings, ILogger<OperatorWork> logger)
 {
-    public static void MapStatus(this IEndpointRouteBuilder admin) => admin.MapGet("/status", AnswerAsync).Does(AdminActions.Status);
-
-    private static async Task<IResult> AnswerAsync(
-        HttpContext context, OperatorWork work, Readiness readiness, ServerCertificate certificate, LedgerSealer sealer, Settings settings, ILogger<OperatorWork> logger)
+    public async Task<StatusAnswer> ReadAsync(HttpContext context)
     {
         Counts? counts = null;
         try
@@ -29,16 +27,22 @@ internal static class StatusEndpoint
         }
         var ready = await readiness.IsReadyAsync(context.RequestAborted);
         var disk = new DriveInfo(settings.DataFolder);
-        return TypedResults.Ok(new StatusAnswer(
+        return new StatusAnswer(
             typeof(ApplianceProgram).Assembly.GetName().Version!.ToString(3), Process.GetCurrentProcess().StartTime.ToUniversalTime(), ready, readiness.Missing, counts, sealer.DamagedTrees,
-            certificate.Current.TargetCertificate.NotAfter.ToUniversalTime(), disk.AvailableFreeSpace, disk.TotalSize));
+            certificate.Current.TargetCertificate.NotAfter.ToUniversalTime(), disk.AvailableFreeSpace, disk.TotalSize);
     }
 
-    private sealed record StatusAnswer(
+    public sealed record StatusAnswer(
         string Version, DateTime StartedAt, bool Ready, string Missing, Counts? Counts, int DamagedLedgers, DateTime CertificateEnds, long DiskFree, long DiskSize);
 
-    private sealed record Counts(
+    public sealed record Counts(
         long Teams, long People, long Bytes, long Files, long DatabaseBytes, long LedgerWaiting, DateTimeOffset? LedgerWaitingSince, string? Schema);
+}
+
+internal static class StatusEndpoint
+{
+    public static void MapStatus(this IEndpointRouteBuilder admin) =>
+        admin.MapGet("/status", async (HttpContext context, OperatorStatus status) => TypedResults.Ok(await status.ReadAsync(context))).Does(AdminActions.Status);
 }
 
 internal static partial class AdminLog

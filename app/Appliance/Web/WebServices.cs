@@ -39,7 +39,7 @@ public static class WebServices
         services.AddDataProtectionKeys();
         services.AddAntiforgery(options =>
         {
-            options.Cookie.Name = "__Host-appliance-antiforgery";
+            options.Cookie.Name = OperatorGate.AntiforgeryCookie;
             options.Cookie.SecurePolicy = CookieSecurePolicy.Always;
             options.Cookie.SameSite = SameSiteMode.Strict;
             options.Cookie.Path = "/";
@@ -62,6 +62,8 @@ public static class WebServices
         services.AddApiDescription();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
+        services.AddSingleton<ErrorGroups>();
+        services.AddHostedService(provider => provider.GetRequiredService<ErrorGroups>());
         services.AddHostedService<IdleMemory>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<ApplianceMetrics>();

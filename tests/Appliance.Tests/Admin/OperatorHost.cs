@@ -49,9 +49,10 @@ public class OperatorHost : ApplianceHost
 
     internal HttpClient Operator(TestOperator operators, Version? http = null) => Operator(operators.Certificate, http);
 
-    internal HttpClient Operator(X509Certificate2? certificate, Version? http = null)
+    internal HttpClient Operator(X509Certificate2? certificate, Version? http = null, bool cookies = true)
     {
         var handler = Handler();
+        handler.UseCookies = cookies;
         if (certificate is not null)
         {
             handler.SslOptions.ClientCertificates = [certificate];
