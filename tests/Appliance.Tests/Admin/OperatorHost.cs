@@ -24,7 +24,7 @@ public class OperatorHost : ApplianceHost
         WriteKeys(Ada.Line("actions=all"));
     }
 
-    internal TestOperator Ada { get; } = new("ada");
+    public TestOperator Ada { get; } = new("ada");
 
     public string KeysFile => Path.Combine(_folder, "operators");
 
@@ -47,9 +47,9 @@ public class OperatorHost : ApplianceHost
         await Task.Delay(500);
     }
 
-    internal HttpClient Operator(TestOperator operators, Version? http = null) => Operator(operators.Certificate, http);
+    public HttpClient Operator(TestOperator operators, Version? http = null) => Operator(operators.Certificate, http);
 
-    internal HttpClient Operator(X509Certificate2? certificate, Version? http = null, bool cookies = true)
+    public HttpClient Operator(X509Certificate2? certificate, Version? http = null, bool cookies = true)
     {
         var handler = Handler();
         handler.UseCookies = cookies;
@@ -68,7 +68,7 @@ public class OperatorHost : ApplianceHost
 }
 
 /// <summary>An operator with a key and a certificate around it.</summary>
-internal sealed class TestOperator
+public sealed class TestOperator
 {
     public TestOperator(string name, ECDsa? key = null, string? subject = null, X509Extension? extension = null)
     {
