@@ -53,7 +53,7 @@ public sealed class CliTests : IClassFixture<OperatorHost>, IDisposable
         var team = await person.TeamAsync();
         foreach (var (command, expected) in new (string[] Command, string Expected)[]
         {
-            (["status"], "people"), (["teams"], team), (["users"], person.Username), (["quota", "show", team], "any (the appliance's default)"), (["config", "check"], "operator-keys"), (["ledger", "verify"], "appliance: intact."),
+            (["status"], "people"), (["teams"], team), (["users"], person.Username), (["quota", "show", team], "any (the appliance's default)"), (["config", "check"], "operator-keys"), (["ledger", "verify"], "appliance: intact."), (["errors", "list"], "LAST SEEN"),
         })
         {
             var table = await RunAsync(command);
@@ -83,6 +83,7 @@ public sealed class CliTests : IClassFixture<OperatorHost>, IDisposable
         (await RunAsync("quota", "set", team)).Code.ShouldBe(2);
         (await RunAsync("quota", "set", Appliance.Data.Reference.New(), "--files", "1")).Code.ShouldBe(5);
         (await RunAsync("quota", "show", "../../v1/users")).Code.ShouldBe(5);
+        (await RunAsync("errors", "close", Appliance.Data.Reference.New())).Code.ShouldBe(5);
     }
 
     [Fact]
