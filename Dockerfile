@@ -15,9 +15,13 @@ COPY global.json Directory.Build.props Directory.Packages.props .editorconfig ./
 COPY app app
 RUN set -eu; \
     case "${TARGETARCH:-$(dpkg --print-architecture)}" in amd64) rid=linux-x64 ;; arm64) rid=linux-arm64 ;; *) echo "no such architecture" >&2; exit 1 ;; esac; \
-    dotnet restore app/Appliance/Appliance.csproj --locked-mode; \
+    dotnet restore app/Appliance/Appliance.csproj --locked-mode; dotnet restore app/Appliance.Cli/Appliance.Cli.csproj --locked-mode; \
     dotnet publish app/Appliance/Appliance.csproj --configuration Release --runtime "$rid" --self-contained \
       -p:RestoreLockedMode=false -p:PublishReadyToRun=true -p:DebugType=none -p:GenerateDocumentationFile=false -p:RunAnalyzers=false --output /out; \
+    # The operators' client stands beside it, on the same runtime.
+    dotnet publish app/Appliance.Cli/Appliance.Cli.csproj --configuration Release --runtime "$rid" --self-contained \
+      -p:RestoreLockedMode=false -p:PublishReadyToRun=true -p:DebugType=none -p:GenerateDocumentationFile=false -p:RunAnalyzers=false --output /cli; \
+    cp /cli/appliancectl /cli/appliancectl.dll /cli/appliancectl.deps.json /cli/appliancectl.runtimeconfig.json /cli/System.CommandLine.dll /out/; \
     cp app/Appliance.Data/roles.sql /out/
 COPY tools/Appliance.Sbom tools/Appliance.Sbom
 RUN dotnet publish tools/Appliance.Sbom --configuration Release -p:RestoreLockedMode=true -p:GenerateDocumentationFile=false --output /sbom
@@ -68,7 +72,7 @@ ARG VERSION=0.1.0
 COPY --from=object-store /usr/bin/minio /store/minio
 COPY --from=debian /var/lib/dpkg/status /debian/var/lib/dpkg/status
 COPY --from=debian /usr/share/doc /debian/usr/share/doc
-RUN dotnet /sbom/Appliance.Sbom.dll /inventory --version "$VERSION" --debian /debian --deps /out/Appliance.deps.json --packages /root/.nuget/packages --locks app \
+RUN dotnet /sbom/Appliance.Sbom.dll /inventory --version "$VERSION" --debian /debian --deps /out/Appliance.deps.json,/out/appliancectl.deps.json --packages /root/.nuget/packages --locks app \
       --app app/Appliance --store /store/minio --store-image "$OBJECT_STORE_IMAGE"
 
 FROM debian
@@ -93,6 +97,7 @@ LABEL org.opencontainers.image.title="Appliance" \
       org.opencontainers.image.licenses="Apache-2.0 AND AGPL-3.0-or-later AND PostgreSQL AND MIT AND ISC AND GPL-3.0-or-later AND LGPL-2.1-or-later" \
       org.opencontainers.image.base.name="docker.io/library/debian:trixie-slim" \
       appliance.sbom="/usr/share/appliance/sbom.cdx.json"
+RUN ln -s /usr/lib/appliance/appliancectl /usr/bin/appliancectl
 ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin DOTNET_EnableDiagnostics=0 APPLIANCE_DATA=/var/lib/appliance/web
 USER 10001:10001
 EXPOSE 8443

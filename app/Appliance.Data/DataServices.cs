@@ -17,7 +17,7 @@ public sealed record DatabaseOptions
 
     public string Name { get; init; } = "appliance";
 
-    /// <summary><c>appliance_app</c> to serve, <c>appliance_owner</c> to migrate.</summary>
+    /// <summary><c>appliance_app</c> to serve, <c>appliance_operator</c> to serve the operators' port, <c>appliance_owner</c> to migrate.</summary>
     public string Role { get; init; } = "appliance_app";
 
     public int MaxConnections { get; init; } = 40;
@@ -56,11 +56,12 @@ public sealed record DatabaseOptions
 
 public static class DataServices
 {
-    /// <summary>Registers <see cref="Database"/>; <paramref name="capabilities"/> are the assemblies with the entities' configurations.</summary>
+    /// <summary>Registers <see cref="Database"/> and <see cref="OperatorDatabase"/>; <paramref name="capabilities"/> are the assemblies with the entities' configurations.</summary>
     public static IServiceCollection AddDatabase(this IServiceCollection services, DatabaseOptions options, params Assembly[] capabilities)
     {
         ApplianceContext.UseCapabilities(capabilities);
         services.AddSingleton(provider => Open(options, provider.GetService<ILoggerFactory>()));
+        services.AddSingleton(provider => OperatorDatabase.Open(options, provider.GetService<ILoggerFactory>()));
         return services;
     }
 

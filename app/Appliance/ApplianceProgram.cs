@@ -1,3 +1,4 @@
+using Appliance.Admin;
 using Appliance.Data;
 using Appliance.Files;
 using Appliance.Files.Api;
@@ -51,6 +52,7 @@ public static class ApplianceProgram
         builder.Services.AddTeams();
         builder.Services.AddFiles();
         builder.Services.AddSharing();
+        builder.Services.AddAdmin();
         adapt?.Invoke(builder);
 
         var app = builder.Build();
@@ -73,6 +75,7 @@ public static class ApplianceProgram
         app.MapApiDescription();
         app.MapHealth();
         app.MapMetrics();
+        app.MapAdmin();
         map?.Invoke(app);
         return app;
     }

@@ -5,7 +5,9 @@ listening() {
 }
 control_sockets() {
   control "APL sockets" "Listening sockets are exactly the documented ones"
-  has web && expect "web" "$(listening web)" "8443 9464 "
+  local web="8443 9464 "
+  has web && look web '{{.Config.Env}}' | grep -q APPLIANCE_OPERATOR_KEYS && web="8443 8444 9464 "
+  has web && expect "web" "$(listening web)" "$web"
   has database && expect "database (a Unix socket alone)" "$(listening database)" ""
   # The object store's port; the stand-in of our tests has more on its loopback, which nobody else reaches.
   has objects && expect "objects, on its network" "$(inside objects sh -c 'cat /proc/net/tcp /proc/net/tcp6' | awk '$4 == "0A" {print $2}' | grep -vE '^0[0-9A-F]00007F:|^0000000000000000FFFF00000100007F:' | sed 's/.*://' | sort -u | while read -r port; do echo $((16#$port)); done | tr '\n' ' ')" "9000 "
@@ -20,8 +22,10 @@ control_strangers() {
   has objects && expect "objects, PostgreSQL's socket" "$(inside objects sh -c 'ls /run/appliance/database/.s.PGSQL.5432 2>&1 | grep -cE "ermission denied|No such file"')" 1
 }
 control_roles() {
-  control "APL roles" "The web application's account is the app's role in the database, and no other"
+  control "APL roles" "The web application's account is the app's role and the operators' port's in the database, and no other"
   has database || { note "PostgreSQL runs elsewhere: its pg_hba.conf decides"; return; }
+  expect "as appliance_operator" "$(inside web psql -qtAX -h /run/appliance/database -U appliance_operator -d appliance -c 'select 1')" 1
+  expect "as appliance_operator, tables" "$(inside web psql -qtAX -h /run/appliance/database -U appliance_operator -d appliance -c 'select count(*) from entries' | grep -c 'permission denied')" 1
   expect "as appliance_app" "$(inside web psql -qtAX -h /run/appliance/database -U appliance_app -d appliance -c 'select 1')" 1
   local role
   for role in postgres appliance_owner; do

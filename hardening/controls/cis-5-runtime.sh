@@ -35,9 +35,11 @@ control_5_8() {
   expect web "$(look web '{{range $p, $b := .NetworkSettings.Ports}}{{range $b}}{{.HostPort}} {{end}}{{end}}' | tr ' ' '\n' | awk '$1 != "" && $1 < 1024' | wc -l)" 0
 }
 control_5_9() {
-  control "CIS 5.9" "Of the whole project, only the web application's port is published"
+  control "CIS 5.9" "Of the whole project, only the web application's port is published, and the operators' on loopback where there is one"
+  local published="8443/tcp "
+  if look web '{{.Config.Env}}' | grep -q APPLIANCE_OPERATOR_KEYS; then published="8443/tcp 8444/tcp "; fi
   # shellcheck disable=SC2046
-  expect "all containers" "$(docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{if $b}}{{$p}}{{"\n"}}{{end}}{{end}}' $(docker ps --quiet --filter "label=com.docker.compose.project=$project") | grep . | sort | tr '\n' ' ')" "8443/tcp "
+  expect "all containers" "$(docker inspect --format '{{range $p, $b := .NetworkSettings.Ports}}{{if $b}}{{$p}}{{"\n"}}{{end}}{{end}}' $(docker ps --quiet --filter "label=com.docker.compose.project=$project") | grep . | sort | tr '\n' ' ')" "$published"
 }
 control_5_10() { control "CIS 5.10" "The host's network is not shared"; local s; for s in "${services[@]}"; do if [ "$(look "$s" '{{.HostConfig.NetworkMode}}')" != host ]; then pass "$s: $(look "$s" '{{.HostConfig.NetworkMode}}')"; else fail "$s"; fi; done; }
 control_5_11() { control "CIS 5.11" "Memory is limited"; local s m; for s in "${services[@]}"; do m=$(look "$s" '{{.HostConfig.Memory}}'); if [ "$m" -gt 0 ]; then pass "$s: $((m >> 20)) MiB"; else fail "$s: unlimited"; fi; done; }

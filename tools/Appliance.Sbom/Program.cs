@@ -1,6 +1,6 @@
 using Appliance.Sbom;
 
-// sbom OUTPUT --version V --debian ROOT --deps FILE --packages FOLDER --locks FOLDER --app FOLDER --store FILE --store-image NAME
+// sbom OUTPUT --version V --debian ROOT --deps FILE[,FILE] --packages FOLDER --locks FOLDER --app FOLDER --store FILE --store-image NAME
 // Writes OUTPUT/sbom.cdx.json (CycloneDX 1.6), OUTPUT/licences/list.tsv and the licences' texts beside it. What has no licence that can be told ends the build.
 if (args.Length % 2 == 0)
 {
@@ -14,7 +14,7 @@ try
     Component[] components =
     [
         .. DebianPackages.Read(options["--debian"]),
-        .. NuGetPackages.Read(options["--deps"], options["--packages"], options["--locks"]),
+        .. options["--deps"].Split(',').SelectMany(deps => NuGetPackages.Read(deps, options["--packages"], options["--locks"])).DistinctBy(package => package.Purl),
         .. VendoredFiles.Read(options["--app"]),
         .. ObjectStore.Read(options["--store"], options["--store-image"]),
     ];

@@ -34,6 +34,9 @@ public static class LedgerAppend
     /// </summary>
     internal static LedgerEntry Prepare(TeamId team, LedgerEvent happened, Origin origin) => Entry(team.Value, happened, origin);
 
+    /// <summary>As <see cref="Prepare"/>, for the appliance's own ledger.</summary>
+    internal static LedgerEntry PrepareForAppliance(LedgerEvent happened, Origin origin) => Entry(ApplianceTree, happened, origin);
+
     /// <summary>Tells the sealer that there is something to seal.</summary>
     internal static void Nudge() => Committed?.Invoke(null, EventArgs.Empty);
 
@@ -59,10 +62,10 @@ public static class LedgerAppend
         };
     }
 
-    /// <summary>What the change says of itself, and the token that made it: said here, so that no capability can forget it.</summary>
+    /// <summary>What the change says of itself, and the token or the operator that made it: said here, so that no capability can forget it.</summary>
     private static string Details(LedgerEvent happened, Origin origin)
     {
-        if (happened.Details is null && origin.Named is null)
+        if (happened.Details is null && origin.Named is null && origin.Operator is null)
         {
             return "{}";
         }
@@ -70,6 +73,10 @@ public static class LedgerAppend
         if (origin.Named is { } token)
         {
             (details[TokenName.NameDetail], details[TokenName.ReferenceDetail]) = (token.Name, token.Reference);
+        }
+        if (origin.Operator is { } key)
+        {
+            (details[OperatorName.NameDetail], details[OperatorName.KeyDetail]) = (key.Name, key.Fingerprint);
         }
         return JsonSerializer.Serialize(details);
     }

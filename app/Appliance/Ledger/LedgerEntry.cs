@@ -54,6 +54,21 @@ public sealed record Origin(UserId? Actor, string? Address)
 
     /// <summary>What that token is called; null for a session. Every entry that the change writes says it.</summary>
     public TokenName? Named { get; init; }
+
+    /// <summary>The operator whose key the request came with; then there is no person.</summary>
+    public OperatorName? Operator { get; init; }
+}
+
+/// <summary>How a ledger names an operator: as the list of keys does, and by the key itself, because a name can be given to another key.</summary>
+/// <param name="Name">In the list of keys.</param>
+/// <param name="Fingerprint">SHA-256 of the public key (SubjectPublicKeyInfo, DER), hexadecimal.</param>
+public sealed record OperatorName(string Name, string Fingerprint)
+{
+    /// <summary>The detail that holds <see cref="Name"/>.</summary>
+    public const string NameDetail = "operator";
+
+    /// <summary>The detail that holds <see cref="Fingerprint"/>.</summary>
+    public const string KeyDetail = "operator_key";
 }
 
 /// <summary>How a ledger names a token: as its person called it, and its public reference, because two may be called the same. Never the secret.</summary>

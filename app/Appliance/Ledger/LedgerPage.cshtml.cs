@@ -57,7 +57,7 @@ public sealed class LedgerPageModel(LedgerList list, LedgerVerification verifica
         try
         {
             var details = JsonSerializer.Deserialize<Dictionary<string, string?>>(line.Details) ?? [];
-            return [.. details.Where(d => !string.IsNullOrEmpty(d.Value) && d.Key != TokenName.ReferenceDetail).OrderBy(d => d.Key == "name" ? 0 : 1).Select(d => InWords(d.Key, d.Value!, details)), .. Address(line)];
+            return [.. details.Where(d => !string.IsNullOrEmpty(d.Value) && d.Key is not (TokenName.ReferenceDetail or OperatorName.KeyDetail)).OrderBy(d => d.Key == "name" ? 0 : 1).Select(d => InWords(d.Key, d.Value!, details)), .. Address(line)];
         }
         catch (JsonException)
         {
@@ -69,6 +69,7 @@ public sealed class LedgerPageModel(LedgerList list, LedgerVerification verifica
     private static string InWords(string key, string value, Dictionary<string, string?> all) => key switch
     {
         TokenName.NameDetail when all.GetValueOrDefault(TokenName.ReferenceDetail) is { } reference => $"with token “{value}” ({reference})",
+        OperatorName.NameDetail => $"by operator “{value}” (key {all.GetValueOrDefault(OperatorName.KeyDetail)?[..Math.Min(16, all[OperatorName.KeyDetail]!.Length)]})",
         "name" or "username" => value,
         "version" => "version " + value,
         "bytes" when long.TryParse(value, out var bytes) => ByteSize.Text(bytes),

@@ -37,7 +37,19 @@ public sealed partial class LedgerSealer : BackgroundService
         var meter = meters.Create("Appliance.Ledger");
         _sealed = meter.CreateCounter<long>("appliance.ledger.sealed", "{entry}", "Entries sealed.");
         _delay = meter.CreateHistogram<double>("appliance.ledger.delay", "s", "From writing an entry to the signature over it.");
-        meter.CreateObservableGauge("appliance.ledger.damaged", () => { lock (_damaged) { return _damaged.Count; } }, "{tree}", "Trees that are not sealed because they were tampered with.");
+        meter.CreateObservableGauge("appliance.ledger.damaged", () => DamagedTrees, "{tree}", "Trees that are not sealed because they were tampered with.");
+    }
+
+    /// <summary>Trees that are not sealed because they were tampered with.</summary>
+    internal int DamagedTrees
+    {
+        get
+        {
+            lock (_damaged)
+            {
+                return _damaged.Count;
+            }
+        }
     }
 
     /// <summary>Seals one tree at a time.</summary>

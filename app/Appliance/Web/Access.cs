@@ -44,4 +44,7 @@ public static class Access
 
     /// <summary>The API, changing something: as <see cref="ApiRead"/>, and a token must be allowed to write.</summary>
     public const string ApiWrite = "api-write";
+
+    /// <summary>The operators' port: the connection proved a key of the list, which may do the endpoint's action (docs/operators.md). No session and no token satisfies it.</summary>
+    public const string Operator = "operator";
 }

@@ -99,9 +99,9 @@ internal static class CommandLine
         DatabaseUnavailableException => $"PostgreSQL did not answer for {s_databasePatience.TotalSeconds} seconds. Check APPLIANCE_DATABASE_HOST and that the server runs.",
         ForbiddenByDatabaseException => "The database does not let this account in as the role it needs. Check pg_ident.conf and pg_hba.conf.",
         IOException { InnerException: AddressInUseException } or AddressInUseException =>
-            "Another program uses the port already. Stop it, or choose other addresses in APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN (and APPLIANCE_ORIGIN).",
+            "Another program uses the port already. Stop it, or choose other addresses in APPLIANCE_LISTEN, APPLIANCE_METRICS_LISTEN and APPLIANCE_ADMIN_LISTEN (and APPLIANCE_ORIGIN).",
         SocketException { SocketErrorCode: SocketError.AccessDenied or SocketError.AddressNotAvailable } =>
-            "The address in APPLIANCE_LISTEN or APPLIANCE_METRICS_LISTEN is not of this machine, or its port needs a privilege.",
+            "The address in APPLIANCE_LISTEN, APPLIANCE_METRICS_LISTEN or APPLIANCE_ADMIN_LISTEN is not of this machine, or its port needs a privilege.",
         _ => null,
     };
 

@@ -1,10 +1,11 @@
+using Appliance.Admin;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Mvc.RazorPages.Infrastructure;
 
 namespace Appliance.Web;
 
-/// <summary>Invariant 1: an endpoint that neither names a policy nor says AllowAnonymous stops the start.</summary>
+/// <summary>Invariant 1: an endpoint that neither names a policy nor says AllowAnonymous stops the start. So does one of the operators' port that does not say what it does.</summary>
 internal sealed class EndpointPolicyCheck(IAuthorizationPolicyProvider policies, PageLoader pages) : IHostedLifecycleService
 {
     /// <summary>
@@ -47,6 +48,15 @@ internal sealed class EndpointPolicyCheck(IAuthorizationPolicyProvider policies,
         if (metadata.GetMetadata<PageActionDescriptor>() is { } page)
         {
             metadata = (await pages.LoadAsync(page, metadata)).Endpoint?.Metadata ?? metadata;
+        }
+        var isOperators = metadata.GetOrderedMetadata<IAuthorizeData>().Any(data => data.Policy == Access.Operator);
+        if (isOperators != metadata.GetMetadata<AdminActionAttribute>() is not null)
+        {
+            return isOperators ? "is for operators and names no action" : "names an operators' action and not the access policy that asks for it";
+        }
+        if (isOperators && metadata.GetMetadata<IAllowAnonymous>() is not null)
+        {
+            return "is for operators and says AllowAnonymous";
         }
         if (metadata.GetMetadata<IAllowAnonymous>() is not null)
         {

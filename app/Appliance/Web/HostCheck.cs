@@ -1,3 +1,5 @@
+using Appliance.Admin;
+
 namespace Appliance.Web;
 
 /// <summary>
@@ -13,6 +15,7 @@ internal sealed class HostCheck(RequestDelegate next, Settings settings)
         var host = context.Request.Host;
         var known = IsOrigin(host)
             || context.IsOnMetricsListener()
+            || context.IsOnOperatorListener() // has names of its own (OperatorGate)
             || (context.Request.Path.StartsWithSegments("/health", StringComparison.OrdinalIgnoreCase) && s_loopback.Contains(host.Host, StringComparer.OrdinalIgnoreCase));
         if (!known)
         {

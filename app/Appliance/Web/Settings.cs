@@ -1,4 +1,5 @@
 using System.Net;
+using Appliance.Admin;
 using Appliance.Data;
 using Appliance.Mail;
 using Appliance.Objects;
@@ -47,6 +48,9 @@ public sealed record Settings
 
     /// <summary>Where metrics are served; loopback unless told otherwise. <c>APPLIANCE_METRICS_LISTEN</c>.</summary>
     public IPEndPoint MetricsListen { get; init; } = new(IPAddress.Loopback, 9464);
+
+    /// <summary>The operators' port; null: there is none. <c>APPLIANCE_ADMIN_LISTEN</c>, <c>APPLIANCE_OPERATOR_KEYS_FILE</c>, <c>APPLIANCE_OPERATOR_KEYS</c>.</summary>
+    public AdminSettings? Admin { get; init; }
 
     /// <summary>The operator's certificate with its chain, PEM; unset, the appliance makes its own. <c>APPLIANCE_TLS_CERTIFICATE</c>.</summary>
     public string? CertificateFile { get; init; }

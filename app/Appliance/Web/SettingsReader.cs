@@ -2,6 +2,7 @@ using System.Collections;
 using System.Globalization;
 using System.Net;
 using Appliance.Accounts;
+using Appliance.Admin;
 using Appliance.Data;
 using Appliance.Mail;
 using Appliance.Objects;
@@ -59,6 +60,7 @@ internal sealed class SettingsReader
             Mail = Mail(),
             Listen = EndPoint("LISTEN", defaults.Listen),
             MetricsListen = EndPoint("METRICS_LISTEN", defaults.MetricsListen),
+            Admin = Admin(),
             CertificateFile = File("TLS_CERTIFICATE"),
             CertificateKeyFile = File("TLS_KEY"),
             ProxyProtocolFrom = Networks("PROXY_PROTOCOL_FROM"),
@@ -91,6 +93,10 @@ internal sealed class SettingsReader
         if (settings.Listen.Port == settings.MetricsListen.Port)
         {
             _problems.Add("APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN need different ports.");
+        }
+        if (settings.Admin?.Listen.Port is { } port && (port == settings.Listen.Port || port == settings.MetricsListen.Port))
+        {
+            _problems.Add("APPLIANCE_ADMIN_LISTEN needs another port than APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN.");
         }
         if (DatabaseOptions.IsSocket(settings.DatabaseHost) != settings.DatabaseTls is null)
         {
@@ -169,6 +175,24 @@ internal sealed class SettingsReader
             _problems.Add($"{Prefix}{name} holds a network of everybody, who could then claim to come from any address. Name the proxy's own.");
         }
         return networks;
+    }
+
+    /// <summary>Null: no keys, so no port.</summary>
+    private AdminSettings? Admin()
+    {
+        var defaults = new AdminSettings();
+        var admin = defaults with
+        {
+            Listen = EndPoint("ADMIN_LISTEN", defaults.Listen),
+            KeysFile = Text("OPERATOR_KEYS_FILE") is { } file ? Path.GetFullPath(file) : null,
+            Keys = Text("OPERATOR_KEYS"),
+        };
+        if (admin.KeysFile is null && admin.Keys is null)
+        {
+            return null;
+        }
+        _problems.AddRange(OperatorKeyList.Read(admin).Problems);
+        return admin;
     }
 
     private AttestationPolicy Attestation()

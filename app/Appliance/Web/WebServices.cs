@@ -1,3 +1,4 @@
+using Appliance.Admin;
 using Appliance.Objects;
 using Appliance.Vault;
 using Appliance.Web.Api;
@@ -38,7 +39,7 @@ public static class WebServices
         services.AddDataProtectionKeys();
         services.AddAntiforgery(options =>
         {
-            options.Cookie.Name = "__Host-appliance-antiforgery";
+            options.Cookie.Name = OperatorGate.AntiforgeryCookie;
             options.Cookie.SecurePolicy = CookieSecurePolicy.Always;
             options.Cookie.SameSite = SameSiteMode.Strict;
             options.Cookie.Path = "/";
@@ -56,11 +57,13 @@ public static class WebServices
         services.Configure<HostOptions>(host => host.ShutdownTimeout = settings.Drain + TimeSpan.FromSeconds(20));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
-        services.AddRateLimits(settings.Limits);
+        services.AddRateLimits(settings.Limits, (settings.Admin ?? new AdminSettings()).PerKey);
         services.AddApi();
         services.AddApiDescription();
         services.AddSingleton(Assets.Load());
         services.AddSingleton<ErrorPage>();
+        services.AddSingleton<ErrorGroups>();
+        services.AddHostedService(provider => provider.GetRequiredService<ErrorGroups>());
         services.AddHostedService<IdleMemory>();
         services.AddSingleton<Readiness>();
         services.AddSingleton<ApplianceMetrics>();
@@ -84,6 +87,7 @@ public static class WebServices
         app.UseMiddleware<ListenerGate>();
         app.UseMiddleware<HostCheck>();
         app.UseRouting();
+        app.UseMiddleware<OperatorGate>();
         app.UseMiddleware<AddressLimit>();
         app.UseMiddleware<NotFoundOrRefused>();
         app.UseAuthentication();

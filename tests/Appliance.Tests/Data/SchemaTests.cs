@@ -43,6 +43,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["recovery_requests"] = "of nobody known yet; what was typed is sealed",
         ["known_origins"] = "MACs of people with browsers and networks",
         ["set_up_links"] = "of people who have no account yet",
+        ["errors"] = "kinds and places of errors, nothing of anybody's; not granted to the app",
         ["api_tokens"] = "a person's, looked up by token before anybody is known",
     };
 

@@ -132,6 +132,11 @@ public sealed partial class EndpointWalkTests(RenewingHost host) : IClassFixture
             {
                 using var request = new HttpRequestMessage(new HttpMethod(method), path);
                 using var answer = await visitor.Client.SendAsync(request);
+                if (route.StartsWith("admin", StringComparison.Ordinal))
+                {
+                    answer.StatusCode.ShouldBe(HttpStatusCode.NotFound); // on the operators' port alone
+                    continue;
+                }
                 if (!IsRefused(answer))
                 {
                     reached.Add(route);

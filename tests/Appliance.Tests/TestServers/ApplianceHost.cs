@@ -149,7 +149,7 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     protected virtual void Map(IEndpointRouteBuilder endpoints) => _map(endpoints);
 
     /// <summary>Free a moment ago. The system hands out such ports in turn, so another test does not get it at once.</summary>
-    private static int FreePort()
+    protected static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

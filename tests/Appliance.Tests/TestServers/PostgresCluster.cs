@@ -51,7 +51,7 @@ public sealed class PostgresCluster
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"test_{Interlocked.Increment(ref _databases)}");
         await SuperuserAsync("postgres", $"create database {name} template migrated owner appliance_owner");
-        await SuperuserAsync("postgres", $"revoke all on database {name} from public; grant connect on database {name} to appliance_app");
+        await SuperuserAsync("postgres", $"revoke all on database {name} from public; grant connect on database {name} to appliance_app, appliance_operator");
         return name;
     }
 
@@ -111,7 +111,7 @@ public sealed class PostgresCluster
             $"\nlisten_addresses = ''\nunix_socket_directories = '{Socket}'\nmax_connections = 200\nshared_buffers = 128MB\nlog_min_messages = warning\n");
         await File.WriteAllTextAsync(Path.Combine(Data, "pg_hba.conf"), "local all all peer map=tests\n");
         await File.WriteAllTextAsync(Path.Combine(Data, "pg_ident.conf"), $"tests {Environment.UserName} all\n"
-            + string.Concat(new[] { "postgres", "appliance_owner", "appliance_app" }.Select(role => $"tests {Environment.UserName} {role}\n")));
+            + string.Concat(new[] { "postgres", "appliance_owner", "appliance_app", "appliance_operator" }.Select(role => $"tests {Environment.UserName} {role}\n")));
     }
 
     private static string[] As(string account) => Environment.IsPrivilegedProcess

@@ -1,3 +1,4 @@
+using Appliance.Admin;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
@@ -9,13 +10,13 @@ internal static class ApiSignIn
 {
     public const string Scheme = "api";
 
-    /// <summary>What the pipeline asks for every request: <see cref="Scheme"/> where the endpoint is one of the API's, the session everywhere else.</summary>
+    /// <summary>What the pipeline asks for every request: <see cref="Scheme"/> where the endpoint is one of the API's, the key on the operators' port, the session everywhere else.</summary>
     public const string ByEndpoint = "by-endpoint";
 
     public static AuthenticationBuilder AddApiSignIn(this AuthenticationBuilder schemes) => schemes
         .AddScheme<AuthenticationSchemeOptions, TokenAuthenticationHandler>(TokenAuthenticationHandler.Scheme, null)
         .AddPolicyScheme(Scheme, null, options => options.ForwardDefaultSelector = ByHeader)
-        .AddPolicyScheme(ByEndpoint, null, options => options.ForwardDefaultSelector = context => TakesTokens(context.GetEndpoint()) ? ByHeader(context) : SessionAuthenticationHandler.Scheme);
+        .AddPolicyScheme(ByEndpoint, null, options => options.ForwardDefaultSelector = context => context.IsOnOperatorListener() ? OperatorKeyHandler.Scheme : TakesTokens(context.GetEndpoint()) ? ByHeader(context) : SessionAuthenticationHandler.Scheme);
 
     public static AuthorizationBuilder AddApiPolicies(this AuthorizationBuilder policies) => policies
         .AddPolicy(Access.ApiRead, p => p.AddAuthenticationSchemes(Scheme).RequireAuthenticatedUser().RequireAssertion(c => c.User.MayRead()).AddRequirements(new TeamDoor.Requirement()))

@@ -1,3 +1,4 @@
+using Appliance.Admin;
 using Microsoft.Net.Http.Headers;
 
 namespace Appliance.Web;
@@ -6,17 +7,17 @@ public static class AssetEndpoints
 {
     public static void MapAssets(this IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapMethods("/assets/{fingerprint}/{**path}", [HttpMethods.Get, HttpMethods.Head], Serve).AllowAnonymous().DisableRateLimiting();
+        endpoints.MapMethods("/assets/{fingerprint}/{**path}", [HttpMethods.Get, HttpMethods.Head], Serve).AllowAnonymous().DisableRateLimiting().WithMetadata(new OnBothPorts());
         // By their plain names too, for a module that names one itself: asked for again each time, and answered with 304.
         foreach (var folder in new[] { "css", "js" })
         {
             endpoints.MapMethods($"/{folder}/{{**path}}", [HttpMethods.Get, HttpMethods.Head],
-                (string path, Assets assets, HttpContext context) => Serve("", $"{folder}/{path}", assets, context)).AllowAnonymous().DisableRateLimiting();
+                (string path, Assets assets, HttpContext context) => Serve("", $"{folder}/{path}", assets, context)).AllowAnonymous().DisableRateLimiting().WithMetadata(new OnBothPorts());
         }
         foreach (var file in new[] { "icons.svg", "favicon.svg" })
         {
             endpoints.MapMethods("/" + file, [HttpMethods.Get, HttpMethods.Head],
-                (Assets assets, HttpContext context) => Serve("", file, assets, context)).AllowAnonymous().DisableRateLimiting();
+                (Assets assets, HttpContext context) => Serve("", file, assets, context)).AllowAnonymous().DisableRateLimiting().WithMetadata(new OnBothPorts());
         }
     }
 

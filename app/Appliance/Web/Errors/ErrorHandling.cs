@@ -9,7 +9,7 @@ namespace Appliance.Web.Errors;
 /// Outermost: turns exceptions, and refusals that have no body yet, into a page or a problem (RFC 9457), and logs what an operator
 /// will be asked about under the reference that the person was shown. Nothing of an exception's text leaves the house.
 /// </summary>
-internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorHandling> logger, ErrorPage pages)
+internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorHandling> logger, ErrorPage pages, ErrorGroups groups)
 {
     /// <summary>Nginx' word for "the client went away"; seen by nobody but the log and the metrics.</summary>
     private const int ClientClosedRequest = 499;
@@ -45,6 +45,7 @@ internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorH
             // Half of an answer is out: the connection is cut, so that nobody takes it for the whole.
             var (reference, method, route) = (NewReference(), Method(context), Route(context));
             LogCutOff(logger, e, reference, method, route);
+            groups.Note(e.GetType().Name, $"{method} {route}", reference);
             context.Abort();
         }
         finally
@@ -72,6 +73,7 @@ internal sealed partial class ErrorHandling(RequestDelegate next, ILogger<ErrorH
         {
             reference = NewReference();
             var (method, route, kind) = (Method(context), Route(context), exception.GetType().Name);
+            groups.Note(kind, $"{method} {route}", reference);
             if (status == StatusCodes.Status500InternalServerError)
             {
                 LogUnexpected(logger, exception, reference, method, route);

@@ -31,6 +31,9 @@ internal sealed partial class Readiness(
     private string _missing = "";
     private DateTimeOffset _asked = DateTimeOffset.MinValue;
 
+    /// <summary>What was away when it was last asked, in words; empty: nothing.</summary>
+    public string Missing => _missing;
+
     public async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {
         if (drain.Draining)

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Claims;
 using System.Threading.RateLimiting;
+using Appliance.Admin;
 using Appliance.Web.Errors;
 using Microsoft.AspNetCore.RateLimiting;
 
@@ -16,7 +17,7 @@ public static class RateLimits
     /// <summary>For the chunks of uploads.</summary>
     public const string Uploads = "uploads";
 
-    internal static IServiceCollection AddRateLimits(this IServiceCollection services, LimitSettings limits)
+    internal static IServiceCollection AddRateLimits(this IServiceCollection services, LimitSettings limits, RequestRate operators)
     {
         services.AddRateLimiter(options =>
         {
@@ -26,7 +27,9 @@ public static class RateLimits
                 Refuse(rejected.HttpContext, rejected.Lease);
                 return ValueTask.CompletedTask;
             };
-            options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context => AccountOf(context) is { } account
+            options.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(context => context.User.FindFirstValue(OperatorKeyHandler.KeyClaim) is { } key
+                ? Bucket("operator " + key, operators)
+                : AccountOf(context) is { } account
                 ? Bucket("account " + account, limits.PerAccount)
                 : Bucket("address " + AddressOf(context), limits.Anonymous));
             options.AddPolicy(SignIn, context => HttpMethods.IsPost(context.Request.Method)

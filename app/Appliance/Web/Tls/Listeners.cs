@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Authentication;
+using Appliance.Admin;
 using Appliance.Web.Proxy;
 using Appliance.Web.Tls;
 using Microsoft.AspNetCore.Connections;
@@ -8,7 +9,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 
 namespace Appliance.Web;
 
-/// <summary>The only sockets there are: the service's, and the metrics'. Both speak TLS 1.2 or 1.3 and nothing else.</summary>
+/// <summary>The only sockets there are: the service's and the metrics', which speak TLS 1.2 or 1.3 and nothing else, and the operators' (<see cref="OperatorListener"/>).</summary>
 public static class Listeners
 {
     /// <summary>
@@ -65,6 +66,7 @@ public static class Listeners
                 listener.Use(next => connection => memory.RunAsync(connection, next));
                 Secure(listener, certificate, settings);
             });
+            kestrel.ListenForOperators(settings);
         });
     }
 

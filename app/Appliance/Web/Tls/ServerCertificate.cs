@@ -112,6 +112,10 @@ internal sealed partial class ServerCertificate : BackgroundService
         {
             hosts.Add(settings.Listen.Address.ToString());
         }
+        if (settings.Admin?.Listen.Address is { } admin && !admin.Equals(IPAddress.Any) && !admin.Equals(IPAddress.IPv6Any))
+        {
+            hosts.Add(admin.ToString());
+        }
         return [.. hosts.Distinct(StringComparer.OrdinalIgnoreCase)];
     }
 

@@ -1,0 +1,3 @@
+using Appliance.Cli;
+
+return await Commands.RunAsync(args, Console.Out, Console.Error);
