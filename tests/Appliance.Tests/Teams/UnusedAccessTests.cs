@@ -244,6 +244,48 @@ public sealed class UnusedAccessTests(MailHost host) : IClassFixture<MailHost>
     }
 
     [Fact]
+    public async Task An_owner_of_the_appliance_who_does_not_come_is_one_no_longer_and_another_can_make_them_one_again()
+    {
+        var (one, _) = await host.WithAddressAsync("appliance.one");
+        var (two, address) = await host.WithAddressAsync("appliance.two");
+        using var __ = one;
+        using var ___ = two;
+        // Whoever else owns it here (the fixture's) would stay or go as well: they are not what this is about.
+        await host.ScalarAsync<object?>("update users set owner = false returning null");
+        await host.ScalarAsync<object?>($"update users set owner = true where username in ('{one.Username}', '{two.Username}') returning null");
+        await PassAsync(24);
+        await one.SignInAsync();
+        await Care.RunOnceAsync(default);
+        await host.Mail.WaitAsync(address, "You are about to be no owner");
+        (await OwnersAsync()).Length.ShouldBe(2);
+        await PassAsync(6.5);
+        await one.SignInAsync();
+        await Care.RunOnceAsync(default);
+        (await OwnersAsync()).Length.ShouldBe(2); // not a week yet
+        await PassAsync(0.6);
+        await one.SignInAsync();
+        await Care.RunOnceAsync(default);
+        (await OwnersAsync()).ShouldBe([one.Username]);
+        await host.Mail.WaitAsync(address, "Somebody is no owner of the appliance any more");
+        await two.SignInAsync();
+        (await two.GetAsync("/people")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await one.HtmlAsync("/people")).ShouldContain("Was an owner");
+        (await one.SendAsync("/people", "/people?handler=MakeOwner", ("Username", two.Username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        (await two.GetAsync("/people")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await one.HtmlAsync("/people")).ShouldNotContain("Was an owner");
+        // Both stay away: one is left.
+        foreach (var days in new[] { 24, 8, 8 })
+        {
+            await PassAsync(days);
+            await Care.RunOnceAsync(default);
+        }
+        (await OwnersAsync()).Length.ShouldBe(1);
+        (await host.LedgerAsync("appliance-owner.withdrawn")).Count(e => e.Details.Contains("unused", StringComparison.Ordinal)).ShouldBe(2);
+
+        Task<string[]> OwnersAsync() => host.ScalarAsync<string[]>("select coalesce(array_agg(username::text order by username), '{}') from users where owner");
+    }
+
+    [Fact]
     public async Task What_is_no_number_of_days_is_refused()
     {
         using var owner = await host.PersonAsync(MailHost.Name("owner"));
@@ -268,7 +310,7 @@ public sealed class UnusedAccessTests(MailHost host) : IClassFixture<MailHost>
         var by = $"interval '{(long)(days * 86400)} seconds'";
         await host.ScalarAsync<object?>(
             $"""
-            with a as (update users set created_at = created_at - {by}, last_sign_in_at = last_sign_in_at - {by}),
+            with a as (update users set created_at = created_at - {by}, last_sign_in_at = last_sign_in_at - {by}, owner_since = owner_since - {by}, owner_warned_at = owner_warned_at - {by}),
                  b as (update memberships set since = since - {by}, counts_from = counts_from - {by}, warned_at = warned_at - {by}),
                  c as (update api_tokens set last_used_at = last_used_at - {by}),
                  d as (update revoked_access set revoked_at = revoked_at - {by}),

@@ -23,6 +23,25 @@ public sealed class LostKeyAttackTests(MailHost host) : IClassFixture<MailHost>,
     }
 
     [Fact]
+    public async Task An_owner_who_was_made_for_the_purpose_agrees_to_nothing_for_a_day()
+    {
+        var (one, two, person) = await host.ThreeAsync("second.self");
+        using var self = await host.PersonAsync(MailHost.Name("second.self"));
+        (await one.SendAsync("/people", "/people?handler=MakeOwner", ("Username", self.Username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
+        await one.AskForAsync(person);
+        await self.ApproveAsync(await host.ReferenceAsync(person)).ShouldRefuseAsync("less than a day before this was asked");
+        // Withdrawn and made again is new again, and waiting with an old request does not help.
+        await host.ScalarAsync<object?>($"update users set owner_since = owner_since - interval '23 hours' where username = '{self.Username}' returning null");
+        await self.ApproveAsync(await host.ReferenceAsync(person)).ShouldRefuseAsync("less than a day before this was asked");
+        await host.ScalarAsync<object?>($"update users set owner_since = owner_since - interval '2 hours' where username = '{self.Username}' returning null");
+        using var agreed = await self.ApproveAsync(await host.ReferenceAsync(person));
+        LostKeyJourneys.CodeOn(await agreed.Content.ReadAsStringAsync()).Length.ShouldBe(19);
+        one.Dispose();
+        two.Dispose();
+        person.Dispose();
+    }
+
+    [Fact]
     public async Task Nobody_approves_what_they_asked_for_nor_the_person_nor_who_is_no_owner_or_not_stepped_up()
     {
         var (one, two, person) = await host.ThreeAsync("must.approve");
