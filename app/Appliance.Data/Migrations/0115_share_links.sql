@@ -37,13 +37,22 @@ alter table share_uses enable row level security;
 alter table share_uses force row level security;
 create policy owner_reads on share_links for select to appliance_owner using (true);
 -- Its maker's and the owners'.
-create policy mine on share_links to appliance_app
+create policy mine_are_read on share_links for select to appliance_app
+    using (team_id = app_team() and (select app_may_enter()) and (made_by = app_user() or (select app_owns_team())));
+create policy mine_are_made on share_links for insert to appliance_app
+    with check (team_id = app_team() and (select app_may_enter()) and made_by = app_user());
+create policy mine_change on share_links for update to appliance_app
     using (team_id = app_team() and (select app_may_enter()) and (made_by = app_user() or (select app_owns_team())))
-    with check (team_id = app_team() and (select app_may_enter()) and (made_by = app_user() or (select app_owns_team())));
-create policy of_my_links on share_uses to appliance_app
-    using (team_id = app_team() and exists (select from share_links l where l.team_id = share_uses.team_id and l.id = link_id))
+    with check (team_id = app_team());
+create policy of_my_links_are_read on share_uses for select to appliance_app
+    using (team_id = app_team() and exists (select from share_links l where l.team_id = share_uses.team_id and l.id = link_id));
+create policy of_my_links_are_made on share_uses for insert to appliance_app
     with check (team_id = app_team() and exists (select from share_links l where l.team_id = share_uses.team_id and l.id = link_id));
-grant select, insert on share_links, share_uses to appliance_app;
+-- What is over for long is removed by the appliance's own job (the nil user), and by nobody else.
+create policy job_reads on share_links for select to appliance_app using (team_id = app_team() and app_user() = '00000000-0000-0000-0000-000000000000');
+create policy job_removes on share_links for delete to appliance_app using (team_id = app_team() and app_user() = '00000000-0000-0000-0000-000000000000');
+create policy job_removes on share_uses for delete to appliance_app using (team_id = app_team() and app_user() = '00000000-0000-0000-0000-000000000000');
+grant select, insert, delete on share_links, share_uses to appliance_app;
 grant update (downloads, last_used_at, revoked_at) on share_links to appliance_app;
 
 -- A link that works, by its token's hash, for whoever comes with it and is nobody: it has told the database nothing yet.

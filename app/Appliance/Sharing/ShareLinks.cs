@@ -41,6 +41,9 @@ public sealed class ShareLinks(IServiceProvider services, TimeProvider clock)
 
     public const int MostDays = 365;
 
+    /// <summary>How long the list of links goes back, and of their uses.</summary>
+    public static readonly TimeSpan Kept = TimeSpan.FromDays(90);
+
     private const int MostDownloads = 1_000_000;
 
     private const int ShortestPassword = 8;
@@ -143,6 +146,19 @@ public sealed class ShareLinks(IServiceProvider services, TimeProvider clock)
         visit.Session.Record(Happened("share-link.revoked", reference!, name), origin);
         await visit.Session.CommitAsync(ct);
         return true;
+    }
+
+    /// <summary>Removes what has been over for <see cref="Kept"/>: links, and the list of their uses. The ledger keeps both. For a job, in its session; commits.</summary>
+    internal async Task SweepAsync(TeamSession session, CancellationToken ct)
+    {
+        var before = clock.GetUtcNow() - Kept;
+        await session.ExecuteAsync($"delete from share_uses where team_id = app_team() and at <= {before}", ct);
+        await session.ExecuteAsync(
+            $"""
+            delete from share_links l where l.team_id = app_team() and l.expires_at <= {before}
+                and not exists (select from share_uses u where u.team_id = l.team_id and u.link_id = l.id)
+            """, ct);
+        await session.CommitAsync(ct);
     }
 
     /// <summary>The team's owners want no links.</summary>

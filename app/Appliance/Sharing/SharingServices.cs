@@ -15,6 +15,8 @@ public static class SharingServices
     {
         services.AddSingleton<ShareLinks>();
         services.AddSingleton<SharedEntries>();
+        services.AddSingleton<SharingCare>();
+        services.AddHostedService(provider => provider.GetRequiredService<SharingCare>());
         return services;
     }
 

@@ -263,6 +263,30 @@ public sealed partial class ShareLinkTests(SignInHost host) : IClassFixture<Sign
     }
 
     [Fact]
+    public async Task What_has_been_over_for_three_months_is_removed_by_the_job_and_by_nobody_else()
+    {
+        var world = await BeginAsync(10);
+        var (old, works) = (await ShareAsync(world, null, ("Days", "1")), await ShareAsync(world, null, ("Days", "365")));
+        using var visitor = host.Visitor();
+        await DownloadAsync(visitor, old);
+        await DownloadAsync(visitor, works);
+        var team = new TeamId(await SqlAsync<Guid>($"select id from teams where reference = '{world.Team}'"));
+        await using (var session = await host.Database.ForTeamAsync(team, world.Anna.Id, default))
+        {
+            (await session.ExecuteAsync($"delete from share_uses", default)).ShouldBe(0);
+            (await session.ExecuteAsync($"delete from share_links", default)).ShouldBe(0);
+        }
+        var care = (Appliance.Sharing.SharingCare)host.Services.GetService(typeof(Appliance.Sharing.SharingCare))!;
+        await care.RunOnceAsync(default);
+        (await SqlAsync<long>($"select count(*) from share_links where entry = '{world.Entry}'")).ShouldBe(2);
+        await SqlAsync<object?>($"with l as (update share_links set expires_at = expires_at - interval '92 days' where entry = '{world.Entry}' returning id) update share_uses set at = at - interval '92 days' where link_id in (select id from l) returning 1");
+        await care.RunOnceAsync(default);
+        (await SqlAsync<long>($"select count(*) from share_links where entry = '{world.Entry}'")).ShouldBe(1);
+        (await SqlAsync<long>("select count(*) from share_uses u join share_links l on l.id = u.link_id where l.entry = '" + world.Entry + "'")).ShouldBe(0);
+        (await DownloadAsync(visitor, works)).ShouldBe(world.Bytes);
+    }
+
+    [Fact]
     public async Task A_grant_is_for_its_link_alone_and_cannot_be_made_up()
     {
         var world = await BeginAsync(10);
