@@ -1,6 +1,7 @@
 using Appliance.Data;
 using Appliance.Objects;
 using Appliance.Vault;
+using Appliance.Web;
 
 namespace Appliance.Files;
 
@@ -10,7 +11,8 @@ namespace Appliance.Files;
 /// commit leaves). One replica at a time does it, one team after the other.
 /// </summary>
 internal sealed partial class FilesCare(
-    Database database, SealedObjects objects, UploadRemoval uploads, Trash trash, Purge purge, FileLimits limits, TimeProvider time, ILogger<FilesCare> log) : BackgroundService
+    Database database, SealedObjects objects, UploadRemoval uploads, Trash trash, Purge purge, FileLimits limits, TimeProvider time, ILogger<FilesCare> log)
+    : RepeatedWork(limits.CareInterval, time, log)
 {
     /// <summary>What PostgreSQL's advisory lock is called; any number that nothing else uses.</summary>
     private const long CareLock = 0x6361_7265_2066_6c73;
@@ -68,28 +70,7 @@ internal sealed partial class FilesCare(
     internal Task<ConsistencyReport> CheckAsync(TeamId team, CancellationToken cancellationToken) =>
         objects.CheckAsync(team, AllReferencesAsync(team, cancellationToken), cancellationToken);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(limits.CareInterval, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                try
-                {
-                    await RunOnceAsync(stoppingToken);
-                }
-                catch (DatabaseUnavailableException error)
-                {
-                    LogNextTime(log, error);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The service stops.
-        }
-    }
+    protected override Task RoundAsync(CancellationToken cancellationToken) => RunOnceAsync(cancellationToken);
 
     private async Task<IReadOnlySet<ObjectId>> ReferencedAsync(TeamId team, IReadOnlyList<ObjectId> ids, CancellationToken cancellationToken)
     {
@@ -133,7 +114,4 @@ internal sealed partial class FilesCare(
 
     [LoggerMessage(EventId = 4102, Level = LogLevel.Warning, Message = "Store care of team {Team} broke off; the next round goes on.")]
     private static partial void LogLater(ILogger logger, Exception error, TeamId team);
-
-    [LoggerMessage(EventId = 4103, Level = LogLevel.Warning, Message = "Store care could not begin; the next round tries again.")]
-    private static partial void LogNextTime(ILogger logger, Exception error);
 }

@@ -9,17 +9,13 @@ using Appliance.Web;
 namespace Appliance.Teams.UnusedAccess;
 
 /// <summary>
-/// Looks, several times a day, whose access nobody uses: warns them, and a week later takes it. The last owner stays, and so does the last one who can sign in
+/// Looks, every six hours (a process that is restarted every night gets its turn as well), whose access nobody uses: warns them, and a week later takes it. The last owner stays, and so does the last one who can sign in
 /// without the team's identity provider: nobody else could let anyone in. Owners are reminded of access reviews that are due, too. One replica at a time does it.
 /// </summary>
 internal sealed partial class UnusedAccessCare(
-    Database database, MailQueue mails, ApplianceOwners owners, AccessReview.AccessReviews reviews, Settings settings, TimeProvider clock, ILogger<UnusedAccessCare> log) : BackgroundService
+    Database database, MailQueue mails, ApplianceOwners owners, AccessReview.AccessReviews reviews, Settings settings, TimeProvider clock, ILogger<UnusedAccessCare> log)
+    : RepeatedWork(TimeSpan.FromHours(6), clock, log, TimeSpan.FromMinutes(5))
 {
-    /// <summary>More often than daily: a process that is restarted every night gets its turn as well.</summary>
-    private static readonly TimeSpan Interval = TimeSpan.FromHours(6);
-
-    private static readonly TimeSpan AfterStart = TimeSpan.FromMinutes(5);
-
     private const long CareLock = 0x756e_7573_6564_6163;
 
     private static readonly Origin Nobody = new(null, null);
@@ -55,35 +51,12 @@ internal sealed partial class UnusedAccessCare(
         return (warned, ended);
     }
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        try
-        {
-            await Task.Delay(AfterStart, clock, stoppingToken);
-            using var timer = new PeriodicTimer(Interval, clock);
-            do
-            {
-                try
-                {
-                    await RunOnceAsync(stoppingToken);
-                }
-                catch (DatabaseUnavailableException error)
-                {
-                    LogNextTime(log, error);
-                }
-            }
-            while (await timer.WaitForNextTickAsync(stoppingToken));
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The service stops.
-        }
-    }
+    protected override Task RoundAsync(CancellationToken cancellationToken) => RunOnceAsync(cancellationToken);
 
     private async Task<(int Warned, int Ended)> CareAsync(TeamId team, CancellationToken ct)
     {
         await using var session = await database.ForJobAsync(team, ct);
-        var (rules, now) = (await TeamAccessList.RulesAsync(session, ct), clock.GetUtcNow());
+        var (rules, now) = (await TeamAccessList.RulesAsync(session, ct), Clock.GetUtcNow());
         if (!(await TeamAccessList.ListAsync(session, ct)).Any(m => m.IsDueToWarn(rules, now) || m.IsDueToEnd(rules, now)))
         {
             return (0, 0);
@@ -143,7 +116,4 @@ internal sealed partial class UnusedAccessCare(
 
     [LoggerMessage(EventId = 4202, Level = LogLevel.Warning, Message = "Unused access of team {Team} was not looked at; the next round does it.")]
     private static partial void LogLater(ILogger logger, Exception error, TeamId team);
-
-    [LoggerMessage(EventId = 4203, Level = LogLevel.Warning, Message = "Unused access was not looked at; the next round does it.")]
-    private static partial void LogNextTime(ILogger logger, Exception error);
 }
