@@ -15,7 +15,7 @@ public sealed class IndexModel(TeamDirectory teams, Offers offers, Database data
 
     public IReadOnlyList<MyOffer> Offered { get; private set; } = [];
 
-    public IReadOnlyList<MyEndedAccess> Ended { get; private set; } = [];
+    public IReadOnlyList<AccessRequests.MyEndedAccess> Ended { get; private set; } = [];
 
     [BindProperty]
     public string? Name { get; set; }

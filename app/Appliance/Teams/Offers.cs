@@ -7,9 +7,6 @@ namespace Appliance.Teams;
 /// <summary>A place that is offered to the person who asks. <c>Reference</c> is the offer's own, not the team's.</summary>
 public sealed record MyOffer(string Reference, string TeamName, string OfferedBy, DateTimeOffset OfferedAt);
 
-/// <summary>A team that the person was in, until nobody used their access.</summary>
-public sealed record MyEndedAccess(Guid TeamId, string Reference, string TeamName, DateTimeOffset EndedAt);
-
 /// <summary>The places in teams that are offered to a person: theirs to take or to decline.</summary>
 public sealed class Offers(Database database, TimeProvider time)
 {

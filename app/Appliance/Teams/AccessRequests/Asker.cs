@@ -6,6 +6,9 @@ using Appliance.Vault;
 
 namespace Appliance.Teams.AccessRequests;
 
+/// <summary>A team that the person was in, until nobody used their access.</summary>
+public sealed record MyEndedAccess(Guid TeamId, string Reference, string TeamName, DateTimeOffset EndedAt);
+
 /// <summary>Somebody who may ask a team for something: a member who is no owner, or somebody whose access ended, who is inside of nothing else of the team.</summary>
 public sealed class Asker(TeamSession session, UserId person, string reference, string teamName, string kind) : IAsyncDisposable
 {
