@@ -77,6 +77,6 @@ internal static partial class AccessRequestJourneys
     public static async Task<IReadOnlyList<string>> ActionsAsync(this MailHost host, string team) => await host.ScalarAsync<string[]>(
         $"select array_agg(e.action::text order by e.at, e.id) from ledger_entries e join teams t on t.id = e.tree where t.reference = '{team}' and (e.action like 'access-request%' or e.action in ('member.role-changed', 'member.access-reinstated'))");
 
-    [GeneratedRegex("<code id=\"access-code\">(?<code>[2-9A-HJ-NP-Z]{3}-[2-9A-HJ-NP-Z]{3})</code>", RegexOptions.None, 5000)]
+    [GeneratedRegex("<code id=\"access-code\" class=\"app-secret\">(?<code>[2-9A-HJ-NP-Z]{3}-[2-9A-HJ-NP-Z]{3})</code>", RegexOptions.None, 5000)]
     private static partial Regex Shown();
 }
