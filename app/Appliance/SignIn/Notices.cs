@@ -39,6 +39,9 @@ public sealed class Notice
     /// <summary>The keys were replaced.</summary>
     public const string LostKeyUsed = "lost-key.used";
 
+    /// <summary>Three wrong codes were typed for a request for access; to whoever asked, and to whoever typed the third.</summary>
+    public const string AccessRequestVoid = "access-request.void";
+
     public required Guid Id { get; init; }
 
     public required string Reference { get; init; }

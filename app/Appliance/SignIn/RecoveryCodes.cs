@@ -51,8 +51,12 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
     public static IReadOnlyList<string> Make() =>
         [.. Enumerable.Range(0, Count).Select(_ => MakeOne())];
 
-    /// <summary>One code of the same form, for something else than signing in.</summary>
-    internal static string MakeOne() => string.Join('-', RandomNumberGenerator.GetString(Alphabet, Characters).Chunk(4).Select(g => new string(g)));
+    /// <summary>One code of the same alphabet, for something else than signing in.</summary>
+    internal static string MakeOne(int characters = Characters, int group = 4) =>
+        string.Join('-', RandomNumberGenerator.GetString(Alphabet, characters).Chunk(group).Select(g => new string(g)));
+
+    /// <summary>Whether it can be a code of so many characters at all.</summary>
+    internal static bool IsWellFormed(string? code, int characters) => Normalise(code, characters) is not null;
 
     /// <summary>The last factor is gone: nothing is left that they would stand for.</summary>
     public static Task RemoveAllAsync(TeamSession session, UserId user, CancellationToken cancellationToken) =>
@@ -84,17 +88,17 @@ public sealed class RecoveryCodes(BlobProtector protector, TimeProvider clock)
         await session.Query<RecoveryCode>().CountAsync(c => c.UserId == user && c.UsedAt == null, cancellationToken);
 
     /// <summary>Without separators, in upper case; null: not a code's form.</summary>
-    private static string? Normalise(string? code)
+    private static string? Normalise(string? code, int characters)
     {
         if (code is null or { Length: > 100 })
         {
             return null;
         }
         var text = string.Concat(code.Where(c => c is not ('-' or ' ')).Select(char.ToUpperInvariant));
-        return text.Length == Characters && text.All(Alphabet.Contains) ? text : null;
+        return text.Length == characters && text.All(Alphabet.Contains) ? text : null;
     }
 
     /// <summary>Of the person's code, however it is written; of what has not a code's form, one that no code has.</summary>
-    internal byte[] Mac(string purpose, UserId user, string? code) =>
-        protector.Mac(purpose, [.. user.Value.ToByteArray(), .. Encoding.ASCII.GetBytes(Normalise(code) ?? "")]);
+    internal byte[] Mac(string purpose, UserId user, string? code, int characters = Characters) =>
+        protector.Mac(purpose, [.. user.Value.ToByteArray(), .. Encoding.ASCII.GetBytes(Normalise(code, characters) ?? "")]);
 }

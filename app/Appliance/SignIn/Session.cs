@@ -32,6 +32,9 @@ public sealed class Session
     /// <summary>When the second factor was last given.</summary>
     public DateTimeOffset? SteppedUpAt { get; set; }
 
+    /// <summary>When a security key, and nothing less, was last given; null: never.</summary>
+    public DateTimeOffset? KeyGivenAt { get; set; }
+
     public string? Address { get; init; }
 
     /// <summary>The one team that the session opens; null: no such limit. Set where a team's identity provider vouched for the person.</summary>

@@ -54,6 +54,7 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
             LastSeenAt = now,
             ExpiresAt = limit?.EndsAt is { } end && end < now + settings.Lifetime ? end : now + settings.Lifetime,
             SteppedUpAt = steppedUp ? now : null,
+            KeyGivenAt = factor.Proof is null ? null : now,
             OnlyTeam = limit?.Team,
             OnlyTeamReference = limit?.Reference,
             Factor = factor.Name,
@@ -80,8 +81,9 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
         http,
         row =>
         {
-            (row.SteppedUpAt, row.LongestIdleSeconds) = (clock.GetUtcNow(), 0);
-            Given(row, factor);
+            var now = clock.GetUtcNow();
+            (row.SteppedUpAt, row.LongestIdleSeconds) = (now, 0);
+            Given(row, factor, now);
         },
         cancellationToken);
 
@@ -102,7 +104,7 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
             {
                 (row.LockedAt, row.LastSeenAt, row.LongestIdleSeconds) = (null, now, 0);
                 row.SteppedUpAt = factor.Name == SessionFactor.Password ? row.SteppedUpAt : now;
-                Given(row, factor);
+                Given(row, factor, now);
             },
             cancellationToken);
         session.RecordForAppliance(new LedgerEvent("session.unlocked", http.User.SessionId().ToString("D")), http.Origin());
@@ -173,11 +175,11 @@ public sealed partial class Sessions(Database database, AccountAlerts alerts, Ti
     }
 
     /// <summary>A key that was touched counts, whatever was given before; anything else only where there was less.</summary>
-    private static void Given(Session row, SessionFactor factor)
+    private static void Given(Session row, SessionFactor factor, DateTimeOffset? now = null)
     {
         if (factor.Proof is { } proof)
         {
-            (row.Factor, row.KeyId, row.UserVerified) = (SessionFactor.Key, proof.CredentialId, proof.UserVerified);
+            (row.Factor, row.KeyId, row.UserVerified, row.KeyGivenAt) = (SessionFactor.Key, proof.CredentialId, proof.UserVerified, now ?? row.KeyGivenAt);
         }
         else if (factor.Name != SessionFactor.Password && row.Factor != SessionFactor.Key)
         {

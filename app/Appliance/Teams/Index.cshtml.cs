@@ -1,3 +1,4 @@
+using Appliance.Data;
 using Appliance.SignIn;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
@@ -8,13 +9,13 @@ namespace Appliance.Teams;
 
 /// <summary>The person's teams, the places they are offered, and making a team.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class IndexModel(TeamDirectory teams, Offers offers) : PageModel
+public sealed class IndexModel(TeamDirectory teams, Offers offers, Database database) : PageModel
 {
     public IReadOnlyList<MyTeam> Mine { get; private set; } = [];
 
     public IReadOnlyList<MyOffer> Offered { get; private set; } = [];
 
-    public IReadOnlyList<MyEndedAccess> Ended { get; private set; } = [];
+    public IReadOnlyList<AccessRequests.MyEndedAccess> Ended { get; private set; } = [];
 
     [BindProperty]
     public string? Name { get; set; }
@@ -49,6 +50,6 @@ public sealed class IndexModel(TeamDirectory teams, Offers offers) : PageModel
     {
         Mine = await teams.ListAsync(User.Id(), HttpContext.RequestAborted);
         Offered = await offers.ListAsync(User.Id(), HttpContext.RequestAborted);
-        Ended = await offers.ListEndedAsync(User.Id(), HttpContext.RequestAborted);
+        Ended = await AccessRequests.Asker.EndedAsync(database, User.Id(), HttpContext.RequestAborted);
     }
 }

@@ -120,6 +120,14 @@ public sealed class Members(MailQueue mails, Settings settings, TimeProvider tim
     /// <exception cref="TeamRuleException">Not an owner, no member of that name, or the last owner.</exception>
     public async Task ChangeRoleAsync(TeamVisit visit, string? username, bool owner, Origin origin, CancellationToken cancellationToken)
     {
+        await SetRoleAsync(visit, username, owner, origin, cancellationToken);
+        await visit.Session.CommitAsync(cancellationToken);
+    }
+
+    /// <summary>The same within the caller's transaction. What they had asked for before is over.</summary>
+    /// <exception cref="TeamRuleException">As <see cref="ChangeRoleAsync"/>.</exception>
+    internal async Task SetRoleAsync(TeamVisit visit, string? username, bool owner, Origin origin, CancellationToken cancellationToken)
+    {
         RequireOwner(visit);
         var session = visit.Session;
         var owners = await LockOwnersAsync(session, cancellationToken);
@@ -142,11 +150,15 @@ public sealed class Members(MailQueue mails, Settings settings, TimeProvider tim
             new Uri(settings.Origin, "/teams"),
             "Your teams"));
         await session.ExecuteAsync($"update memberships set role = {role} where team_id = app_team() and user_id = {member.UserId}", cancellationToken);
-        await session.CommitAsync(cancellationToken);
+        await session.ExecuteAsync(
+            $"""
+            update access_requests set state = 'void', answered_by = app_user(), answered_at = {time.GetUtcNow()}
+            where team_id = app_team() and user_id = {member.UserId} and user_id <> app_user() and kind = {AccessRequests.AccessRequest.ToOwn} and state = 'open'
+            """, cancellationToken);
     }
 
     /// <summary>The team's owners. Locked: two who remove each other must not both succeed.</summary>
-    private static async Task<IReadOnlyList<Guid>> LockOwnersAsync(TeamSession session, CancellationToken cancellationToken) =>
+    internal static async Task<IReadOnlyList<Guid>> LockOwnersAsync(TeamSession session, CancellationToken cancellationToken) =>
         await session.SqlAsync<Guid>(
             $"""select user_id as "Value" from memberships where team_id = app_team() and role = 'owner' order by user_id for update""", cancellationToken);
 

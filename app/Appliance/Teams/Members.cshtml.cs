@@ -8,13 +8,16 @@ namespace Appliance.Teams;
 
 /// <summary>Who is in the team, who is offered a place in it, and changing both.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations, TimeProvider time) : TeamPage(access)
+public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations, AccessRequests.TeamAccessRequests requests, TimeProvider time) : TeamPage(access)
 {
     public IReadOnlyList<Member> Everyone { get; private set; } = [];
 
     public IReadOnlyList<OfferedPlace> Offered { get; private set; } = [];
 
     public IReadOnlyList<OpenInvitation> Invited { get; private set; } = [];
+
+    /// <summary>What an owner can answer now.</summary>
+    public IReadOnlyList<AccessRequests.ListedRequest> Requests { get; private set; } = [];
 
     public bool CanMail => invitations.AreOffered;
 
@@ -100,6 +103,7 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
             ReviewDue = review.DueAt;
         }
         MayLink = MayManageSignOn && await members.MayLinkAsync(visit, HttpContext.RequestAborted);
+        Requests = IsOwner ? await requests.ListAsync(visit, HttpContext.RequestAborted) : [];
         Invited = IsOwner ? await invitations.ListAsync(visit, HttpContext.RequestAborted) : [];
         Offered = IsOwner ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];
         return Page();

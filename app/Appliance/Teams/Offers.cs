@@ -7,9 +7,6 @@ namespace Appliance.Teams;
 /// <summary>A place that is offered to the person who asks. <c>Reference</c> is the offer's own, not the team's.</summary>
 public sealed record MyOffer(string Reference, string TeamName, string OfferedBy, DateTimeOffset OfferedAt);
 
-/// <summary>A team that the person was in, until nobody used their access.</summary>
-public sealed record MyEndedAccess(string TeamName, DateTimeOffset EndedAt);
-
 /// <summary>The places in teams that are offered to a person: theirs to take or to decline.</summary>
 public sealed class Offers(Database database, TimeProvider time)
 {
@@ -21,13 +18,6 @@ public sealed class Offers(Database database, TimeProvider time)
             select o.reference as "Reference", o.team_name as "TeamName", u.username as "OfferedBy", o.offered_at as "OfferedAt"
             from member_offers o join users u on u.id = o.offered_by where o.username_key = app_username_key() order by o.offered_at
             """, cancellationToken);
-    }
-
-    /// <summary>Teams that the person was in, until nobody used their access.</summary>
-    public async Task<IReadOnlyList<MyEndedAccess>> ListEndedAsync(UserId person, CancellationToken cancellationToken)
-    {
-        await using var session = await database.ForUserAsync(person, cancellationToken);
-        return await session.SqlAsync<MyEndedAccess>($"""select team as "TeamName", revoked_at as "EndedAt" from app_my_revoked_access()""", cancellationToken);
     }
 
     /// <summary>Makes the person a member; false where there is no such offer (any more).</summary>

@@ -15,6 +15,8 @@ public static class TeamsServices
         services.AddSingleton<Invitations.TeamInvitations>();
         services.AddSingleton<UnusedAccess.TeamAccessList>();
         services.AddSingleton<AccessReview.AccessReviews>();
+        services.AddSingleton<AccessRequests.AccessRequestMails>();
+        services.AddSingleton<AccessRequests.TeamAccessRequests>();
         services.AddSingleton<UnusedAccess.UnusedAccessCare>();
         services.AddHostedService(provider => provider.GetRequiredService<UnusedAccess.UnusedAccessCare>());
         return services;

@@ -58,6 +58,11 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "teams/{team}/members/role", $"/teams/{team}/members/role?username={anna.Username}");
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"insert into revoked_access (team_id, user_id, role, since, added_by, revoked_at) select m.team_id, u.id, 'member', now(), m.user_id, now() from memberships m, users u where u.username <> '{anna.Username}'");
         await SeeAsync(anna, "teams/{team}/access/reinstate", $"/teams/{team}/access/reinstate?username={Uri.EscapeDataString((string)(await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "select u.username from revoked_access r join users u on u.id = r.user_id limit 1"))!)}");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "insert into access_requests (team_id, reference, user_id, kind, reason, code_mac, made_at, expires_at) select team_id, 'aaaaaaaaaaaaaaaaaaaaaaaaaa', user_id, 'back', 'x', '\\x01', now(), now() + interval '1 day' from revoked_access limit 1");
+        (await SeeAsync(anna, "teams/{team}/requests/{request}", $"/teams/{team}/requests/aaaaaaaaaaaaaaaaaaaaaaaaaa")).ShouldContain("The code, as you heard it");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update memberships set role = 'member'");
+        (await SeeAsync(anna, "teams/{team}/ask", $"/teams/{team}/ask")).ShouldContain("What you need it for");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update memberships set role = 'owner'");
         await MailedAsync(SeeAsync, anna, team);
         var idp = new Sso.Provider(host, team);
         await anna.SendAsync($"/teams/{team}/sso", $"/teams/{team}/sso/metadata", ("Metadata", idp.Metadata()));

@@ -166,10 +166,15 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         await host.Cluster.SuperuserAsync(
             host.Settings.DatabaseName,
             $"insert into access_reviews (team_id, reference, signed_at, signed_by, kept, removed, lines) select id, '{review}', now(), '{person.Id}', 1, 0, '[]' from teams where reference = '{team}'");
+        var request = Reference.New();
+        await host.Cluster.SuperuserAsync(
+            host.Settings.DatabaseName,
+            $"insert into access_requests (team_id, reference, user_id, kind, reason, code_mac, made_at, expires_at) select id, '{request}', '{person.Id}', 'owner', 'x', '\\x01', now(), now() + interval '1 day' from teams where reference = '{team}'");
         return new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["team"] = team,
             ["review"] = review,
+            ["request"] = request,
             ["folder"] = folder,
             ["entry"] = (await person.ListAsync(team)).Single(e => e.Name == "file").Reference,
             ["upload"] = upload.Split('/')[^1],

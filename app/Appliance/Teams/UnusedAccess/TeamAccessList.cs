@@ -48,9 +48,17 @@ public sealed class TeamAccessList(MailQueue mails, Settings settings, TimeProvi
             """, ct);
     }
 
-    /// <summary>Gives somebody's access back, as it was. Commits. Null: done, or there already; otherwise there is nothing to give back.</summary>
+    /// <summary>Gives somebody's access back, as it was. Commits.</summary>
     /// <exception cref="TeamRuleException">Not an owner, or nothing was revoked.</exception>
     public async Task ReinstateAsync(TeamVisit visit, string? username, Origin origin, CancellationToken ct)
+    {
+        await GiveBackAsync(visit, username, origin, ct);
+        await visit.Session.CommitAsync(ct);
+    }
+
+    /// <summary>The same within the caller's transaction.</summary>
+    /// <exception cref="TeamRuleException">Not an owner, or nothing was revoked.</exception>
+    internal async Task GiveBackAsync(TeamVisit visit, string? username, Origin origin, CancellationToken ct)
     {
         var (session, ended) = (visit.Session, await TakeAsync(visit, username, ct));
         session.Add(new Membership
@@ -64,7 +72,6 @@ public sealed class TeamAccessList(MailQueue mails, Settings settings, TimeProvi
         });
         session.Record(Happened("member.access-reinstated", ended.UserId, ended.Username, ("role", ended.Role)), origin);
         mails.ToPerson(session, new UserId(ended.UserId), AccessMails.Reinstated(visit.Name, settings.Origin));
-        await session.CommitAsync(ct);
     }
 
     /// <summary>Lets it be: the person is as anybody else outside of the team from now on. Commits.</summary>
