@@ -75,7 +75,7 @@ internal static class LedgerEndpoints
             {
                 return ApiProblem.NothingHere;
             }
-            await work.RecordAsync(context, LedgerDownloads.Exported(first, head));
+            await work.RecordAsync(context, LedgerDownloads.Exported(first, head) with { Action = "operator.ledger-exported" });
             LedgerDownloads.Dress(context.Response, "ledger-appliance.jsonl");
             await LedgerDownloads.SendAsync(context, exporter.LinesAsync(head, first, () => database.ForApplianceAsync(cancelled), cancelled), () => ValueTask.FromResult(true));
             return TypedResults.Empty;
