@@ -164,7 +164,7 @@ internal static partial class Commands
             await output.WriteAsync(await connection.TextAsync(HttpMethod.Get, "/admin/v1/ledger/heads"));
             return ExitCodes.Done;
         });
-        return new Command("ledger", "The tamper-evident ledger.") { verify, heads };
+        return new Command("ledger", "The tamper-evident ledger.") { verify, heads, LedgerFiles.Export(Connect), LedgerFiles.VerifyExport(output, s_json), LedgerFiles.VerifyProof(output, s_json) };
     }
 
     private static Command Errors(TextWriter output)

@@ -135,6 +135,37 @@ internal sealed class Connection : IDisposable
         }
     }
 
+    /// <summary>Copies an answer as it comes, however long it is.</summary>
+    public async Task CopyAsync(string path, Stream to)
+    {
+        try
+        {
+            using var answer = await _http.GetAsync(path, HttpCompletionOption.ResponseHeadersRead);
+            if (!answer.IsSuccessStatusCode)
+            {
+                throw Refusal(answer, await answer.Content.ReadAsStringAsync());
+            }
+            await using var body = await answer.Content.ReadAsStreamAsync();
+            var buffer = new byte[64 << 10];
+            for (int read; (read = await body.ReadAsync(buffer)) > 0;)
+            {
+                await to.WriteAsync(buffer.AsMemory(0, read));
+            }
+        }
+        catch (HttpRequestException e)
+        {
+            throw new CommandException(ExitCodes.NoConnection, Why(e));
+        }
+        catch (HttpIOException)
+        {
+            throw new CommandException(ExitCodes.NoConnection, $"{_target.Server} broke off in the middle.");
+        }
+        catch (TaskCanceledException)
+        {
+            throw new CommandException(ExitCodes.NoConnection, $"{_target.Server} did not answer in time.");
+        }
+    }
+
     public void Dispose()
     {
         _http.Dispose();

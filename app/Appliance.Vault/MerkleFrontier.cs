@@ -54,6 +54,24 @@ public sealed class MerkleFrontier
         return root;
     }
 
+    /// <summary>
+    /// The frontier of the leaves from <paramref name="start"/> on alone, to which the leaves that follow can be appended: its root is then that of
+    /// the subtree that begins there.
+    /// </summary>
+    /// <exception cref="ArgumentException">A complete subtree crosses the place, so that what is after it is not known here.</exception>
+    public MerkleFrontier From(long start)
+    {
+        var rest = Size - start;
+        if (start < 0 || rest < 0 || (start & rest) != 0 || (start != 0 && rest >= (start & -start)))
+        {
+            throw new ArgumentException($"A frontier of size {Size} does not part at {start}.", nameof(start));
+        }
+
+        var frontier = new MerkleFrontier { Size = rest };
+        frontier._subtrees.AddRange(_subtrees.TakeLast(BitOperations.PopCount((ulong)rest)));
+        return frontier;
+    }
+
     /// <summary>Everything as bytes: version 1 | size, big-endian 8 | the subtrees' roots, 32 each, largest subtree first.</summary>
     public byte[] Export()
     {

@@ -53,26 +53,35 @@ public static class MerkleTree
         ArgumentNullException.ThrowIfNull(leafHashes);
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, leafHashes.Count);
-        var proof = new List<byte[]>();
-        int start = 0, count = leafHashes.Count;
+        return [.. InclusionPath(index, leafHashes.Count).Select(node => Root(leafHashes, (int)node.Start, (int)node.Count))];
+    }
+
+    /// <summary>As <see cref="InclusionProof"/>, but which leaves each hash of the proof is the root of: for whoever does not hold all leaves.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such leaf.</exception>
+    public static IReadOnlyList<(long Start, long Count)> InclusionPath(long index, long size)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, size);
+        var path = new List<(long Start, long Count)>();
+        var (start, count) = (0L, size);
         while (count > 1)
         {
             var left = LargestPowerBelow(count);
             if (index - start < left)
             {
-                proof.Add(Root(leafHashes, start + left, count - left));
+                path.Add((start + left, count - left));
                 count = left;
             }
             else
             {
-                proof.Add(Root(leafHashes, start, left));
+                path.Add((start, left));
                 start += left;
                 count -= left;
             }
         }
 
-        proof.Reverse(); // collected from the root down
-        return [.. proof];
+        path.Reverse(); // collected from the root down
+        return path;
     }
 
     /// <summary>Section 2.1.3.2: whether the proof leads from the leaf at this index to the root of a tree of this size.</summary>
@@ -131,7 +140,7 @@ public static class MerkleTree
         var old = (int)first; // leaves of the subtree that belong to the first tree
         while (old < count)
         {
-            var left = LargestPowerBelow(count);
+            var left = (int)LargestPowerBelow(count);
             if (old <= left)
             {
                 proof.Add(Root(leafHashes, start + left, count - left));
@@ -230,7 +239,7 @@ public static class MerkleTree
             return [.. leafHashes[start]];
         }
 
-        var left = LargestPowerBelow(count);
+        var left = (int)LargestPowerBelow(count);
         return HashNode(Root(leafHashes, start, left), Root(leafHashes, start + left, count - left));
     }
 
@@ -242,5 +251,5 @@ public static class MerkleTree
         }
     }
 
-    private static int LargestPowerBelow(int count) => 1 << int.Log2(count - 1);
+    private static long LargestPowerBelow(long count) => 1L << (int)long.Log2(count - 1);
 }

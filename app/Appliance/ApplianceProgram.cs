@@ -63,6 +63,7 @@ public static class ApplianceProgram
         app.MapKeyModels();
         app.MapSso();
         app.MapTeams();
+        app.MapLedgerDownloads();
         app.MapTeamsApi();
         app.MapFilesApi();
         app.MapDownloads();

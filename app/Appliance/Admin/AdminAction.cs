@@ -31,13 +31,16 @@ internal static class AdminActions
     /// <summary>Verifying the ledger, and its signed heads.</summary>
     public const string Ledger = "ledger";
 
+    /// <summary>The entries of the appliance's own tree, as a file. Never a team's.</summary>
+    public const string LedgerExport = "ledger-export";
+
     /// <summary>Errors that people were given a reference for: listing and closing them.</summary>
     public const string Errors = "errors";
 
     /// <summary>In the list of keys: every action there is, and those of later versions.</summary>
     public const string Every = "all";
 
-    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, Errors];
+    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, LedgerExport, Errors];
 }
 
 /// <summary><see cref="Access.Operator"/>: the key may do what the endpoint does. Where the endpoint does not say, nobody may.</summary>

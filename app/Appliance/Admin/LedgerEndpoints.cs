@@ -1,16 +1,18 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.Vault;
 using Appliance.Web.Api;
 
 namespace Appliance.Admin;
 
-/// <summary>Verifying the ledger. The appliance's own jobs read it, as when a team's owner asks; the operator gets the verdict, numbers and times, never an entry.</summary>
+/// <summary>Verifying the ledger. The appliance's own jobs read it, as when a team's owner asks; the operator gets the verdict, numbers and times, and entries of the appliance's own tree alone, where the key may have those.</summary>
 internal static class LedgerEndpoints
 {
     public static void MapLedger(this IEndpointRouteBuilder admin)
     {
         admin.MapPost("/ledger/verify", VerifyAsync).Does(AdminActions.Ledger);
         admin.MapGet("/ledger/heads", HeadsAsync).Does(AdminActions.Ledger);
+        admin.MapGet("/ledger/export", ExportAsync).Does(AdminActions.LedgerExport);
     }
 
     private static async Task<IResult> VerifyAsync(HttpContext context, OperatorWork work, LedgerCheck check, Database database, string? tree)
@@ -47,6 +49,41 @@ internal static class LedgerEndpoints
             }
         }
         return TypedResults.Text(string.Concat(lines), "application/jsonl");
+    }
+
+    /// <summary>The appliance's own tree, whatever is asked for: no parameter names another.</summary>
+    private static async Task<IResult> ExportAsync(HttpContext context, OperatorWork work, LedgerExporter exporter, Database database, string? from)
+    {
+        var cancelled = context.RequestAborted;
+        if (!LedgerDownloads.Index(from ?? "0", out var first))
+        {
+            return ApiProblem.NothingHere;
+        }
+        using var slot = exporter.TryBegin();
+        if (slot is null)
+        {
+            return LedgerDownloads.Busy(context);
+        }
+        try
+        {
+            SignedHead? head;
+            await using (var session = await database.ForApplianceAsync(cancelled))
+            {
+                head = await exporter.HeadAsync(session, LedgerAppend.ApplianceTree, cancelled);
+            }
+            if (head is null || first > head.Head.Size)
+            {
+                return ApiProblem.NothingHere;
+            }
+            await work.RecordAsync(context, LedgerDownloads.Exported(first, head) with { Action = "operator.ledger-exported" });
+            LedgerDownloads.Dress(context.Response, "ledger-appliance.jsonl");
+            await LedgerDownloads.SendAsync(context, exporter.LinesAsync(head, first, () => database.ForApplianceAsync(cancelled), cancelled), () => ValueTask.FromResult(true));
+            return TypedResults.Empty;
+        }
+        catch (LedgerDamagedException) when (!context.Response.HasStarted)
+        {
+            return LedgerDownloads.Damaged(context);
+        }
     }
 
     private static async Task<IReadOnlyList<LedgerTree>> SelectAsync(Database database, string? name, CancellationToken cancellationToken)

@@ -7,8 +7,8 @@ using Appliance.Web;
 namespace Appliance.Ledger;
 
 /// <summary>
-/// <c>appliance ledger verify</c> and <c>appliance ledger heads</c>, for the operator at the machine. Exit codes: 0 intact, 1 damaged,
-/// 2 could not check (with the reason on standard error).
+/// <c>appliance ledger verify</c>, <c>heads</c> and <c>export</c>, for the operator at the machine. Exit codes: 0 intact (or exported), 1
+/// damaged, 2 could not be done (with the reason on standard error).
 /// </summary>
 public static class LedgerCommands
 {
@@ -23,9 +23,12 @@ public static class LedgerCommands
             --json        one JSON object for each tree, on a line of its own
         appliance ledger heads [--tree REF]
             Prints the current signed head of every tree, a JSON object on each line. Keep them on another machine.
+        appliance ledger export [--tree REF] [--from INDEX]
+            Prints a tree (a team's; the appliance's own unless one is named) as JSON lines that 'appliancectl ledger
+            verify-export' verifies anywhere. --from goes on where an export was interrupted.
         """;
 
-    /// <summary>Runs one of the two; <paramref name="args"/> is what follows <c>ledger</c>. Answers the exit code.</summary>
+    /// <summary>Runs one of them; <paramref name="args"/> is what follows <c>ledger</c>. Answers the exit code.</summary>
     public static async Task<int> RunAsync(string[] args, Settings settings, TextWriter output, TextWriter error, CancellationToken cancellationToken)
     {
         try
@@ -36,7 +39,11 @@ public static class LedgerCommands
                 .BuildServiceProvider();
             using var keys = LedgerKeys.Open(settings.LedgerKeyFile);
             var database = services.GetRequiredService<Database>();
-            var trees = await SelectAsync(database, options.Tree, cancellationToken);
+            var trees = await SelectAsync(database, options.Verb == "export" ? options.Tree ?? LedgerTrees.ApplianceName : options.Tree, cancellationToken);
+            if (options.Verb == "export")
+            {
+                return await ExportAsync(database, keys, trees[0], options.From, output, cancellationToken);
+            }
             var verification = new LedgerVerification(database, keys);
             return options.Verb == "heads"
                 ? await PrintHeadsAsync(verification, keys, trees, output, error, cancellationToken)
@@ -46,6 +53,32 @@ public static class LedgerCommands
         {
             await error.WriteLineAsync(e.Message);
             return Unchecked;
+        }
+    }
+
+    private static async Task<int> ExportAsync(Database database, LedgerKeys keys, LedgerTree tree, long from, TextWriter output, CancellationToken cancellationToken)
+    {
+        using var exporter = new LedgerExporter(keys);
+        try
+        {
+            SignedHead? head;
+            await using (var session = await database.ForTreeAsync(tree.Id, cancellationToken))
+            {
+                head = await exporter.HeadAsync(session, tree.Id, cancellationToken);
+            }
+            if (head is null || from > head.Head.Size)
+            {
+                throw new CommandException(head is null ? $"Nothing is sealed in '{tree.Name}' yet." : $"'{tree.Name}' has {head.Head.Size} sealed entries; there is nothing from {from} on.");
+            }
+            await foreach (var line in exporter.LinesAsync(head, from, () => database.ForTreeAsync(tree.Id, cancellationToken), cancellationToken))
+            {
+                await output.WriteAsync(line);
+            }
+            return Intact;
+        }
+        catch (LedgerDamagedException e)
+        {
+            throw new CommandException(e.Message);
         }
     }
 
@@ -149,11 +182,11 @@ public static class LedgerCommands
         return heads;
     }
 
-    private sealed record Options(string Verb, string? Tree, string? Heads, bool Json)
+    private sealed record Options(string Verb, string? Tree, string? Heads, bool Json, long From = 0)
     {
         public static Options Read(string[] args)
         {
-            if (args is not ["verify" or "heads", .. var rest])
+            if (args is not ["verify" or "heads" or "export", .. var rest])
             {
                 throw new CommandException(Usage);
             }
@@ -164,6 +197,7 @@ public static class LedgerCommands
                 {
                     (_, ["--tree", var tree, .. var more]) => (options with { Tree = tree }, more),
                     ("verify", ["--heads", var file, .. var more]) => (options with { Heads = file }, more),
+                    ("export", ["--from", var text, .. var more]) when LedgerDownloads.Index(text, out var from) => (options with { From = from }, more),
                     ("verify", ["--json", .. var more]) => (options with { Json = true }, more),
                     _ => throw new CommandException(Usage),
                 };

@@ -45,6 +45,9 @@ public sealed class LedgerKeys : IDisposable
     /// <summary>Whether a key of this id is believed at all.</summary>
     public bool Knows(string keyId) => _trusted.ContainsKey(keyId);
 
+    /// <summary>SubjectPublicKeyInfo in DER, of a key that <see cref="Knows"/>.</summary>
+    public byte[] PublicKeyOf(string keyId) => [.. _trusted[keyId]];
+
     /// <summary>Whether the head was signed by a key that is believed.</summary>
     public bool Verify(SignedHead head)
     {

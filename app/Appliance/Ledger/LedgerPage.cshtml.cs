@@ -10,7 +10,7 @@ namespace Appliance.Ledger;
 
 /// <summary>A team's ledger, for its owners; to everybody else there is no such page.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class LedgerPageModel(LedgerList list, LedgerVerification verification, TimeProvider clock) : PageModel
+public sealed class LedgerPageModel(LedgerList list, LedgerVerification verification, LedgerKeys keys, TimeProvider clock) : PageModel
 {
     public LedgerSlice Slice { get; private set; } = new([], null);
 
@@ -19,13 +19,34 @@ public sealed class LedgerPageModel(LedgerList list, LedgerVerification verifica
 
     public DateTimeOffset VerifiedAt { get; private set; }
 
-    public async Task<IActionResult> OnGetAsync(string team, Guid? before, CancellationToken cancellationToken)
+    public LedgerFilter Filter { get; private set; } = LedgerFilter.None;
+
+    public LedgerChoices Choices { get; private set; } = new([], []);
+
+    /// <summary>Why the filter cannot be used; null where it can.</summary>
+    public string? Problem { get; private set; }
+
+    public string TeamReference { get; private set; } = "";
+
+    /// <summary>The id of the key that signs.</summary>
+    public string KeyId => keys.KeyId;
+
+    public async Task<IActionResult> OnGetAsync(string team, Guid? before, string? person, string? from, string? to, CancellationToken cancellationToken)
     {
         if (await list.FindAsync(team, User.Id(), cancellationToken) is not { } found)
         {
             return NotFound();
         }
-        Slice = await list.ReadAsync(found.Id, User.Id(), before, cancellationToken);
+        if (LedgerFilter.Read(Request.Query["action"], person, from, to) is { } filter)
+        {
+            Filter = filter;
+            Slice = await list.ReadAsync(found.Id, User.Id(), filter, before, cancellationToken);
+        }
+        else
+        {
+            Problem = "A day is written 2026-11-26; an action and a person’s name have 100 characters at most.";
+        }
+        await DressAsync(found, cancellationToken);
         return Page();
     }
 
@@ -37,9 +58,23 @@ public sealed class LedgerPageModel(LedgerList list, LedgerVerification verifica
         }
         Report = await verification.VerifyAsync(found.Id.Value, [], cancellationToken);
         VerifiedAt = clock.GetUtcNow();
-        Slice = await list.ReadAsync(found.Id, User.Id(), null, cancellationToken);
+        Slice = await list.ReadAsync(found.Id, User.Id(), LedgerFilter.None, null, cancellationToken);
+        await DressAsync(found, cancellationToken);
         return Page();
     }
+
+    private async Task DressAsync(LedgerTeam found, CancellationToken cancellationToken) =>
+        (TeamReference, Choices) = (found.Reference, await list.ChoicesAsync(found.Id, User.Id(), cancellationToken));
+
+    /// <summary>The query of the page that starts before an entry.</summary>
+    internal string Older(Guid before) => QueryString.Create(new Dictionary<string, string?>(StringComparer.Ordinal)
+    {
+        ["action"] = Filter.Action,
+        ["person"] = Filter.Person,
+        ["from"] = LedgerFilter.Written(Filter.From),
+        ["to"] = LedgerFilter.Written(Filter.To),
+        ["before"] = before.ToString("N"),
+    }.Where(pair => !string.IsNullOrEmpty(pair.Value))).ToString();
 
     /// <summary><c>file.uploaded</c> → "File uploaded".</summary>
     internal static string InWords(string action)

@@ -12,6 +12,7 @@ public static class LedgerServices
         services.AddSingleton(_ => LedgerKeys.Open(settings.LedgerKeyFile));
         services.AddSingleton<LedgerVerification>();
         services.AddSingleton<LedgerList>();
+        services.AddSingleton<LedgerExporter>();
         services.AddSingleton<LedgerSealer>();
         services.AddHostedService(provider => provider.GetRequiredService<LedgerSealer>());
         return services;

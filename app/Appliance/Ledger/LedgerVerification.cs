@@ -1,4 +1,5 @@
 using Appliance.Data;
+using Appliance.Vault;
 using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.Ledger;

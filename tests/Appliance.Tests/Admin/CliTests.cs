@@ -5,6 +5,7 @@ using System.Text.Json;
 using Appliance.Admin;
 using Appliance.Tests.Teams;
 using Appliance.Tests.TestServers;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Appliance.Tests.Admin;
 
@@ -65,6 +66,34 @@ public sealed class CliTests : IClassFixture<OperatorHost>, IDisposable
         }
         (await RunAsync("ledger", "heads")).Output.ShouldContain("\"signature\"");
         (await RunAsync("ledger", "verify", "--tree", team)).Output.ShouldStartWith(team + ": intact.");
+    }
+
+    [Fact, Trait("Requirement", "W1")]
+    public async Task The_appliances_tree_is_exported_and_verified_without_a_server()
+    {
+        await UseAdaAsync();
+        (await RunAsync("status")).Code.ShouldBe(0);
+        var (file, key) = (Path.Combine(_folder, "ledger.jsonl"), _host.Services.GetRequiredService<Appliance.Ledger.LedgerKeys>().KeyId);
+        await Appliance.Tests.Ledger.SealerTests.Eventually(async () => (await RunAsync("ledger", "export", file)).Code == 0);
+        (await RunAsync("ledger", "verify-export", file, "--signed-by", key)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Output), r => r.Output.ShouldContain("as they were sealed"));
+        (await RunAsync("ledger", "verify-export", file)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(6), r => r.Output.ShouldContain("NOT KNOWN"));
+        (await RunAsync("ledger", "verify-export", file, "--signed-by", new string('0', 64))).Code.ShouldBe(1);
+        (await RunAsync("ledger", "verify-export", file, "--signed-by", "none")).Code.ShouldBe(2);
+        // Interrupted within a line: the same command goes on.
+        await using (var cut = new FileStream(file, FileMode.Open))
+        {
+            cut.SetLength(cut.Length * 2 / 3);
+        }
+        (await RunAsync("ledger", "verify-export", file, "--signed-by", key)).Code.ShouldBe(1);
+        (await RunAsync("ledger", "export", file)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Error));
+        (await RunAsync("ledger", "verify-export", file, "--signed-by", key)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Output));
+        (await RunAsync("ledger", "verify-proof", file, "--signed-by", key)).Code.ShouldBe(1);
+        // The key that may verify may not read.
+        await _host.AllowAsync(_host.Ada.Line("actions=ledger"));
+        (await RunAsync("ledger", "export", file)).Code.ShouldBe(4);
+        await File.WriteAllTextAsync(file, "something else\n");
+        (await RunAsync("ledger", "export", file)).Code.ShouldBe(2);
+        (await File.ReadAllTextAsync(file)).ShouldBe("something else\n");
     }
 
     [Fact, Trait("Requirement", "F10")]

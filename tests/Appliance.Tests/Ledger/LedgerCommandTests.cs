@@ -144,13 +144,13 @@ public sealed class LedgerCommandTests : IAsyncLifetime
         (await list.FindAsync("nowhere", _anna, default)).ShouldBeNull();
         var team = (await list.FindAsync(_reference, _anna, default))!;
 
-        var first = await list.ReadAsync(team.Id, _anna, null, default);
+        var first = await list.ReadAsync(team.Id, _anna, LedgerFilter.None, null, default);
         first.Lines.Select(l => l.Action).ShouldBe(Enumerable.Range(0, LedgerList.PageSize).Reverse().Select(i => $"new.{i}"));
         first.Lines.ShouldAllBe(l => l.Index == null && l.Who == "anna" && l.Address == "192.0.2.1");
-        var second = await list.ReadAsync(team.Id, _anna, first.Next, default);
+        var second = await list.ReadAsync(team.Id, _anna, LedgerFilter.None, first.Next, default);
         second.Lines.Select(l => l.Index).ShouldBe([5, 4, 3, 2, 1, 0]);
         second.Next.ShouldBeNull();
-        (await list.ReadAsync(team.Id, cleo, null, default)).Lines.ShouldBeEmpty();
+        (await list.ReadAsync(team.Id, cleo, LedgerFilter.None, null, default)).Lines.ShouldBeEmpty();
     }
 
     private Settings Settings => new() { DataFolder = _ledger.Folder, DatabaseHost = _ledger.Cluster.Socket, DatabaseName = _ledger.Name };

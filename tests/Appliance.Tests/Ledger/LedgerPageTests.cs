@@ -5,6 +5,7 @@ using Appliance.Ledger;
 using Appliance.Teams;
 using Appliance.Tests.TestServers;
 using Appliance.Vault;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -48,11 +49,47 @@ public sealed class LedgerPageTests(ApplianceHost host) : IClassFixture<Applianc
         foreach (var person in new[] { member, stranger })
         {
             (await person.Client.GetAsync(page)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await person.Client.GetAsync(page + "/export")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            (await person.Client.GetAsync(page + "/proofs/0")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
             (await person.Client.PostAsync(page + "?handler=Verify", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         }
         (await owner.Client.GetAsync("/teams/nowhere/ledger")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         using var nobody = host.Client();
         (await nobody.GetAsync(page)).StatusCode.ShouldNotBe(HttpStatusCode.OK);
+        (await nobody.GetAsync(page + "/export")).StatusCode.ShouldNotBe(HttpStatusCode.OK);
+    }
+
+    [Fact, Trait("Requirement", "W1")]
+    public async Task An_owner_takes_the_ledger_and_the_proof_of_an_entry_along()
+    {
+        var owner = await SignedIn.AsAsync(host);
+        var (team, page) = await TeamAsync(owner);
+        await SealedAsync(team, 2);
+        var key = host.Services.GetRequiredService<LedgerKeys>().KeyId;
+
+        using var export = await owner.Client.GetAsync(page + "/export");
+        export.Content.Headers.ContentDisposition!.DispositionType.ShouldBe("attachment");
+        OfflineVerification.Export(await export.Content.ReadAsStreamAsync(), [key], []).ShouldSatisfyAllConditions(v => v.Intact.ShouldBeTrue(v.What), v => v.Tree.ShouldBe(team.Value));
+        await SealedAsync(team, 3);
+        (await owner.Client.GetStringAsync(page)).ShouldContain("Ledger exported");
+
+        OfflineVerification.Proof(await owner.Client.GetStreamAsync(page + "/proofs/1"), [key]).Entry!.Action.ShouldBe("file.uploaded");
+        foreach (var nothing in new[] { "/proofs/3", "/proofs/-1", "/proofs/x", "/proofs/99999999999999999999", "/export?from=4", "/export?from=-1", "/export?from=x" })
+        {
+            (await owner.Client.GetAsync(page + nothing)).StatusCode.ShouldBe(HttpStatusCode.NotFound, nothing);
+        }
+    }
+
+    [Fact, Trait("Requirement", "W1")]
+    public async Task An_owner_filters_without_script()
+    {
+        var owner = await SignedIn.AsAsync(host);
+        var (_, page) = await TeamAsync(owner);
+        (await owner.Client.GetStringAsync(page + "?action=file")).ShouldSatisfyAllConditions(h => h.ShouldContain("File uploaded"), h => h.ShouldNotContain(">Team created<"));
+        (await owner.Client.GetStringAsync(page + "?person=nobody")).ShouldContain("No entries match");
+        (await owner.Client.GetStringAsync(page + "?to=2020-01-01")).ShouldContain("No entries match");
+        (await owner.Client.GetStringAsync(page + "?from=yesterday")).ShouldContain("A day is written");
+        (await owner.Client.GetStringAsync(page + "?action=%22%3E%3Cscript%3E")).ShouldNotContain("<script>");
     }
 
     private async Task<(TeamId Team, string Page)> TeamAsync(SignedIn owner)

@@ -34,7 +34,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
             foreach (var name in Parameters().Matches(template).Select(m => m.Groups["name"].Value))
             {
                 theirs.ShouldContainKey(name, $"{template} has a parameter that this test does not know: give it a value of the other team");
-                unknown[name] = name == "number" ? theirs[name] : Reference.New();
+                unknown[name] = name is "number" or "index" ? theirs[name] : Reference.New();
             }
             // The other team itself, and the other team's things inside the own team.
             await SameAsync(mallory, method, template, theirs, unknown);
@@ -175,6 +175,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
             ["team"] = team,
             ["review"] = review,
             ["request"] = request,
+            ["index"] = "0",
             ["folder"] = folder,
             ["entry"] = (await person.ListAsync(team)).Single(e => e.Name == "file").Reference,
             ["upload"] = upload.Split('/')[^1],
