@@ -39,7 +39,7 @@ internal sealed partial class UnusedAccessCare(
             {
                 var (w, e) = await CareAsync(team, ct);
                 (warned, ended) = (warned + w, ended + e);
-                await AccessRequests.TeamAccessRequests.SweepAsync(database, team, clock.GetUtcNow(), ct);
+                await AccessRequests.TeamAccessRequests.SweepAsync(database, team, Clock.GetUtcNow(), ct);
                 await using var session = await database.ForJobAsync(team, ct);
                 await reviews.RemindAsync(session, ct);
             }
