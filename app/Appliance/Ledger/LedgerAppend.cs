@@ -87,7 +87,8 @@ public static class LedgerAppend
     /// </summary>
     internal static Guid NewId(DateTimeOffset now)
     {
-        var fractions = (now - DateTimeOffset.UnixEpoch).Ticks * 4096 / TimeSpan.TicksPerMillisecond;
+        var (milliseconds, rest) = Math.DivRem((now - DateTimeOffset.UnixEpoch).Ticks, TimeSpan.TicksPerMillisecond); // all ticks times 4096 are more than a long holds
+        var fractions = milliseconds * 4096 + rest * 4096 / TimeSpan.TicksPerMillisecond;
         long last, next;
         do
         {

@@ -62,6 +62,8 @@ public sealed class LeafEncodingTests
         var ids = Enumerable.Range(0, 10_000).Select(i => LedgerAppend.NewId(now.AddTicks(-i))).ToList();
         ids.ShouldBe(ids.OrderBy(i => i.ToString("N"), StringComparer.Ordinal));
         ids.Distinct().Count().ShouldBe(ids.Count);
+        // The first 48 bits are the milliseconds since 1970 (RFC 9562 section 5.7): lists and filters rely on it, also after a restart.
+        Convert.ToInt64(ids[0].ToString("N")[..12], 16).ShouldBeInRange(now.ToUnixTimeMilliseconds(), now.ToUnixTimeMilliseconds() + 60_000);
         ids.ShouldAllBe(i => i.Version == 7 && (i.Variant & 0xC) == 0x8);
     }
 }

@@ -87,6 +87,9 @@ public sealed class LedgerPageTests(ApplianceHost host) : IClassFixture<Applianc
         var (_, page) = await TeamAsync(owner);
         (await owner.Client.GetStringAsync(page + "?action=file")).ShouldSatisfyAllConditions(h => h.ShouldContain("File uploaded"), h => h.ShouldNotContain(">Team created<"));
         (await owner.Client.GetStringAsync(page + "?person=nobody")).ShouldContain("No entries match");
+        var today = DateTimeOffset.UtcNow;
+        (await owner.Client.GetStringAsync($"{page}?from={today.AddDays(-1):yyyy-MM-dd}&to={today.AddDays(1):yyyy-MM-dd}")).ShouldContain("File uploaded");
+        (await owner.Client.GetStringAsync($"{page}?from={today.AddDays(2):yyyy-MM-dd}")).ShouldContain("No entries match");
         (await owner.Client.GetStringAsync(page + "?to=2020-01-01")).ShouldContain("No entries match");
         (await owner.Client.GetStringAsync(page + "?from=yesterday")).ShouldContain("A day is written");
         (await owner.Client.GetStringAsync(page + "?action=%22%3E%3Cscript%3E")).ShouldNotContain("<script>");
