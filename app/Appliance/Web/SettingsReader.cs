@@ -15,21 +15,13 @@ using MimeKit;
 namespace Appliance.Web;
 
 /// <summary>Reads <see cref="Settings"/> from the environment, and says everything that is wrong with it at once.</summary>
-internal sealed class SettingsReader
+internal sealed class SettingsReader : EnvironmentReader
 {
-    private const string Prefix = "APPLIANCE_";
-
     private static readonly string[] s_databaseFiles = ["DATABASE_CA_FILE", "DATABASE_CERTIFICATE_FILE", "DATABASE_KEY_FILE"];
 
-    private readonly Dictionary<string, string> _given;
-    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
-    private readonly List<string> _problems = [];
-
     private SettingsReader(IDictionary environment)
+        : base(environment)
     {
-        _given = environment.Keys.Cast<string>()
-            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal) && environment[name] is string { Length: > 0 })
-            .ToDictionary(name => name, name => (string)environment[name]!, StringComparer.Ordinal);
     }
 
     /// <param name="environment">The variables.</param>
@@ -38,11 +30,8 @@ internal sealed class SettingsReader
     {
         var reader = new SettingsReader(environment);
         var settings = reader.ReadAll();
-        foreach (var name in reader._given.Keys.Except(reader._known, StringComparer.Ordinal).Order(StringComparer.Ordinal))
-        {
-            reader._problems.Add($"{name} is not a setting of this version. Correct its name or unset it; the settings are {string.Join(", ", reader._known.Order(StringComparer.Ordinal))}.");
-        }
-        return reader._problems.Count == 0 ? settings : throw new SettingsException(reader._problems);
+        reader.RefuseUnknown();
+        return reader.Problems.Count == 0 ? settings : throw new SettingsException(reader.Problems);
     }
 
     private Settings ReadAll()
@@ -88,19 +77,19 @@ internal sealed class SettingsReader
         };
         if (settings.CertificateFile is null != settings.CertificateKeyFile is null)
         {
-            _problems.Add("APPLIANCE_TLS_CERTIFICATE and APPLIANCE_TLS_KEY go together: set both to PEM files, or neither.");
+            Problems.Add("APPLIANCE_TLS_CERTIFICATE and APPLIANCE_TLS_KEY go together: set both to PEM files, or neither.");
         }
         if (settings.Listen.Port == settings.MetricsListen.Port)
         {
-            _problems.Add("APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN need different ports.");
+            Problems.Add("APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN need different ports.");
         }
         if (settings.Admin?.Listen.Port is { } port && (port == settings.Listen.Port || port == settings.MetricsListen.Port))
         {
-            _problems.Add("APPLIANCE_ADMIN_LISTEN needs another port than APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN.");
+            Problems.Add("APPLIANCE_ADMIN_LISTEN needs another port than APPLIANCE_LISTEN and APPLIANCE_METRICS_LISTEN.");
         }
         if (DatabaseOptions.IsSocket(settings.DatabaseHost) != settings.DatabaseTls is null)
         {
-            _problems.Add(settings.DatabaseTls is null
+            Problems.Add(settings.DatabaseTls is null
                 ? $"APPLIANCE_DATABASE_HOST is '{settings.DatabaseHost}', a host: it is spoken to by TLS with certificates alone. Set APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE to PEM files."
                 : $"APPLIANCE_DATABASE_HOST is '{settings.DatabaseHost}', a socket's folder, which takes no certificates. Name a host, or unset APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE.");
         }
@@ -115,7 +104,7 @@ internal sealed class SettingsReader
         }
         if (!DatabaseOptions.IsSocket(host) && (host.Length > 255 || Uri.CheckHostName(host) == UriHostNameType.Unknown))
         {
-            _problems.Add($"APPLIANCE_DATABASE_HOST is '{host}'; it must be the folder of PostgreSQL's socket, such as /run/postgresql, or one host, such as postgres.example.org.");
+            Problems.Add($"APPLIANCE_DATABASE_HOST is '{host}'; it must be the folder of PostgreSQL's socket, such as /run/postgresql, or one host, such as postgres.example.org.");
         }
         return host;
     }
@@ -125,7 +114,7 @@ internal sealed class SettingsReader
         var name = Text("DATABASE_NAME");
         if (name is not null && (name.Length > 63 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-')))
         {
-            _problems.Add($"APPLIANCE_DATABASE_NAME is '{name}'; it must be at most 63 letters, digits, - and _.");
+            Problems.Add($"APPLIANCE_DATABASE_NAME is '{name}'; it must be at most 63 letters, digits, - and _.");
         }
         return name;
     }
@@ -138,43 +127,14 @@ internal sealed class SettingsReader
         {
             return null;
         }
-        _problems.AddRange(files.Where(f => f.File is null).Select(f => $"{f.Name} is missing: APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE go together."));
+        Problems.AddRange(files.Where(f => f.File is null).Select(f => $"{f.Name} is missing: APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE and APPLIANCE_DATABASE_KEY_FILE go together."));
         if (files.Any(f => f.File is null))
         {
             return null;
         }
         var tls = new DatabaseTls(Path.GetFullPath(files[0].File!), Path.GetFullPath(files[1].File!), Path.GetFullPath(files[2].File!));
-        _problems.AddRange(tls.Problems().Select(problem => $"APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE, APPLIANCE_DATABASE_KEY_FILE: {problem}"));
+        Problems.AddRange(tls.Problems().Select(problem => $"APPLIANCE_DATABASE_CA_FILE, APPLIANCE_DATABASE_CERTIFICATE_FILE, APPLIANCE_DATABASE_KEY_FILE: {problem}"));
         return tls;
-    }
-
-    /// <summary>Networks in CIDR form; a single address is a network of one.</summary>
-    private List<IPNetwork> Networks(string name)
-    {
-        const int Most = 64;
-        var networks = new List<IPNetwork>();
-        var parts = Text(name)?.Split(',', Most + 1, StringSplitOptions.TrimEntries) ?? [];
-        foreach (var part in parts)
-        {
-            // The base address as it is written: the runtime would take 10.0.0.1/24 for the whole of 10.0.0.0/24.
-            if (IPNetwork.TryParse(part, out var network) && IPAddress.TryParse(part.Split('/')[0], out var first) && first.Equals(network.BaseAddress))
-            {
-                networks.Add(network);
-            }
-            else if (IPAddress.TryParse(part, out var address))
-            {
-                networks.Add(new IPNetwork(address, address.GetAddressBytes().Length * 8));
-            }
-            else
-            {
-                _problems.Add($"{Prefix}{name} holds '{part}'; it must be at most {Most} networks or addresses with commas between them, such as 172.31.84.2/32.");
-            }
-        }
-        if (networks.Exists(network => network.PrefixLength == 0))
-        {
-            _problems.Add($"{Prefix}{name} holds a network of everybody, who could then claim to come from any address. Name the proxy's own.");
-        }
-        return networks;
     }
 
     /// <summary>Null: no keys, so no port.</summary>
@@ -191,7 +151,7 @@ internal sealed class SettingsReader
         {
             return null;
         }
-        _problems.AddRange(OperatorKeyList.Read(admin).Problems);
+        Problems.AddRange(OperatorKeyList.Read(admin).Problems);
         return admin;
     }
 
@@ -204,7 +164,7 @@ internal sealed class SettingsReader
             case "any":
                 return AttestationPolicy.Any;
             case var text:
-                _problems.Add($"APPLIANCE_ATTESTATION is '{text}'; it can be known (the default) or any.");
+                Problems.Add($"APPLIANCE_ATTESTATION is '{text}'; it can be known (the default) or any.");
                 return AttestationPolicy.Known;
         }
     }
@@ -218,7 +178,7 @@ internal sealed class SettingsReader
             MetadataRoot = Path("FIDO_METADATA_ROOT"),
             MetadataSigner = Text("FIDO_METADATA_SIGNER") ?? defaults.MetadataSigner,
         };
-        _problems.AddRange(models.Problems(TimeProvider.System.GetUtcNow()));
+        Problems.AddRange(models.Problems(TimeProvider.System.GetUtcNow()));
         return models;
 
         string? Path(string name) => Text(name) is { } path ? System.IO.Path.GetFullPath(path) : null;
@@ -243,16 +203,16 @@ internal sealed class SettingsReader
         }
         if (url is null || key is null)
         {
-            _problems.Add("APPLIANCE_SMS_URL and APPLIANCE_SMS_KEY_FILE go together, and APPLIANCE_SMS_CA_FILE with them alone: set both, or none of them.");
+            Problems.Add("APPLIANCE_SMS_URL and APPLIANCE_SMS_KEY_FILE go together, and APPLIANCE_SMS_CA_FILE with them alone: set both, or none of them.");
             return null;
         }
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || !SmsSettings.IsAllowed(address))
         {
-            _problems.Add($"APPLIANCE_SMS_URL is '{url}'; it must be an https address, or http on this machine's loopback address, without a name or password in it, such as https://sms.example.org/send.");
+            Problems.Add($"APPLIANCE_SMS_URL is '{url}'; it must be an https address, or http on this machine's loopback address, without a name or password in it, such as https://sms.example.org/send.");
             return null;
         }
         var sms = new SmsSettings(address, Path.GetFullPath(key), authority is null ? null : Path.GetFullPath(authority));
-        _problems.AddRange(sms.Problems().Select(problem => $"APPLIANCE_SMS_KEY_FILE, APPLIANCE_SMS_CA_FILE: {problem}"));
+        Problems.AddRange(sms.Problems().Select(problem => $"APPLIANCE_SMS_KEY_FILE, APPLIANCE_SMS_CA_FILE: {problem}"));
         return sms;
     }
 
@@ -265,26 +225,26 @@ internal sealed class SettingsReader
         {
             if ((host ?? from ?? user ?? password ?? authority ?? tls ?? Text("SMTP_PORT")) is not null)
             {
-                _problems.Add("APPLIANCE_SMTP_HOST and APPLIANCE_MAIL_FROM go together, and the other APPLIANCE_SMTP_ settings with them alone: set both, or none of them.");
+                Problems.Add("APPLIANCE_SMTP_HOST and APPLIANCE_MAIL_FROM go together, and the other APPLIANCE_SMTP_ settings with them alone: set both, or none of them.");
             }
             return null;
         }
         if (host.Length > 255 || Uri.CheckHostName(host) == UriHostNameType.Unknown)
         {
-            _problems.Add($"APPLIANCE_SMTP_HOST is '{host}'; it must be the mail server's name, such as mail.example.org.");
+            Problems.Add($"APPLIANCE_SMTP_HOST is '{host}'; it must be the mail server's name, such as mail.example.org.");
         }
         if (!MailboxAddress.TryParse(from, out var sender) || NameKey.EmailProblem(sender.Address) is not null)
         {
-            _problems.Add($"APPLIANCE_MAIL_FROM is '{from}'; it must be an address, such as files@example.org or \"Files\" <files@example.org>.");
+            Problems.Add($"APPLIANCE_MAIL_FROM is '{from}'; it must be an address, such as files@example.org or \"Files\" <files@example.org>.");
             return null;
         }
         if (tls is not (null or "implicit" or "starttls"))
         {
-            _problems.Add($"APPLIANCE_SMTP_TLS is '{tls}'; it can be implicit (the default, except on port 587) or starttls. Mail is never sent in clear.");
+            Problems.Add($"APPLIANCE_SMTP_TLS is '{tls}'; it can be implicit (the default, except on port 587) or starttls. Mail is never sent in clear.");
         }
         if (user is null != password is null)
         {
-            _problems.Add("APPLIANCE_SMTP_USER and APPLIANCE_SMTP_PASSWORD_FILE go together: set both, or neither.");
+            Problems.Add("APPLIANCE_SMTP_USER and APPLIANCE_SMTP_PASSWORD_FILE go together: set both, or neither.");
             return null;
         }
         var mail = new MailSettings(host, port, tls == "starttls" || (tls is null && port == 587) ? SmtpTls.StartTls : SmtpTls.Implicit, sender)
@@ -293,7 +253,7 @@ internal sealed class SettingsReader
             User = user,
             PasswordFile = password is null ? null : Path.GetFullPath(password),
         };
-        _problems.AddRange(mail.Problems().Select(problem => $"APPLIANCE_SMTP_PASSWORD_FILE, APPLIANCE_SMTP_CA_FILE: {problem}"));
+        Problems.AddRange(mail.Problems().Select(problem => $"APPLIANCE_SMTP_PASSWORD_FILE, APPLIANCE_SMTP_CA_FILE: {problem}"));
         return mail;
     }
 
@@ -320,9 +280,9 @@ internal sealed class SettingsReader
         }
         if (kind is not ("disk" or "s3"))
         {
-            _problems.Add($"APPLIANCE_OBJECTS is '{kind}'; it can be disk (the default) or s3.");
+            Problems.Add($"APPLIANCE_OBJECTS is '{kind}'; it can be disk (the default) or s3.");
         }
-        _problems.AddRange(options.Problems().Select(problem => $"APPLIANCE_OBJECTS={kind}: {problem} The variables begin with APPLIANCE_S3_, or APPLIANCE_OBJECTS_FOLDER."));
+        Problems.AddRange(options.Problems().Select(problem => $"APPLIANCE_OBJECTS={kind}: {problem} The variables begin with APPLIANCE_S3_, or APPLIANCE_OBJECTS_FOLDER."));
         return options;
     }
 
@@ -337,49 +297,8 @@ internal sealed class SettingsReader
         {
             return origin;
         }
-        _problems.Add($"APPLIANCE_ORIGIN is '{text}'; it must be what people type, https:// with a host and perhaps a port and nothing behind it, such as https://files.example.org.");
+        Problems.Add($"APPLIANCE_ORIGIN is '{text}'; it must be what people type, https:// with a host and perhaps a port and nothing behind it, such as https://files.example.org.");
         return null;
-    }
-
-    private IPEndPoint EndPoint(string name, IPEndPoint otherwise)
-    {
-        if (Text(name) is not { } text)
-        {
-            return otherwise;
-        }
-        if (text.LastIndexOf(':') > 0 && IPEndPoint.TryParse(text, out var endPoint) && endPoint.Port > 0)
-        {
-            return endPoint;
-        }
-        _problems.Add($"{Prefix}{name} is '{text}'; it must be an address and a port, such as 0.0.0.0:8443 or [::]:8443.");
-        return otherwise;
-    }
-
-    private string? File(string name)
-    {
-        if (Text(name) is not { } path)
-        {
-            return null;
-        }
-        if (!System.IO.File.Exists(path))
-        {
-            _problems.Add($"{Prefix}{name} is '{path}', which is no file that this account can see.");
-        }
-        return Path.GetFullPath(path);
-    }
-
-    private int Number(string name, int otherwise, int least, int most)
-    {
-        if (Text(name) is not { } text)
-        {
-            return otherwise;
-        }
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most)
-        {
-            return number;
-        }
-        _problems.Add($"{Prefix}{name} is '{text}'; it must be a whole number from {least} to {most}.");
-        return otherwise;
     }
 
     /// <summary>Requests per second; the burst stays in proportion to them.</summary>
@@ -389,29 +308,6 @@ internal sealed class SettingsReader
         return new RequestRate((int)(otherwise.Burst / otherwise.PerSecond * perSecond), perSecond);
     }
 
-    private int? NumberOrNone(string name, int least, int most) => Text(name) is null ? null : Number(name, least, least, most);
-
-    private bool YesNo(string name, bool otherwise)
-    {
-        switch (Text(name))
-        {
-            case null:
-                return otherwise;
-            case "yes" or "true" or "1":
-                return true;
-            case "no" or "false" or "0":
-                return false;
-            case var text:
-                _problems.Add($"{Prefix}{name} is '{text}'; it must be yes or no.");
-                return otherwise;
-        }
-    }
-
-    private string? Text(string name)
-    {
-        _known.Add(Prefix + name);
-        return _given.GetValueOrDefault(Prefix + name);
-    }
 }
 
 /// <summary>Something in the environment cannot be used. The message names each variable and what to put into it.</summary>
