@@ -30,11 +30,7 @@ public sealed class AccessRequestTests(Chromium chromium)
         await member.PlugInKeyAsync();
         var name = "ask.member." + shape;
         await member.SetUpAsync(await chromium.SetUpLinkAsync(), name);
-        await page.GotoAsync($"/teams/{team}/members");
-        await page.GetByLabel("Username").FillAsync(name);
-        await page.ChooseAsync("Offer a place");
-        await member.Page.GotoAsync("/teams");
-        await member.Page.ChooseAsync("Join");
+        await owner.LetInAsync(team, member, name);
 
         // By keyboard alone.
         await member.Page.GotoAsync($"/teams/{team}/members");

@@ -39,11 +39,7 @@ public sealed class AccessTests(Chromium chromium)
         await other.PlugInKeyAsync();
         var name = "access.other." + shape;
         await other.SetUpAsync(await chromium.SetUpLinkAsync(), name);
-        await page.GotoAsync($"/teams/{team}/members");
-        await page.GetByLabel("Username").FillAsync(name);
-        await page.ChooseAsync("Offer a place");
-        await other.Page.GotoAsync("/teams");
-        await other.Page.ChooseAsync("Join");
+        await owner.LetInAsync(team, other, name);
 
         await page.GotoAsync($"/teams/{team}/members");
         await page.GetByText($"Actions for {name}").Locator("..").ClickAsync();

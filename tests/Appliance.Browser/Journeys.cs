@@ -62,6 +62,16 @@ internal static class Journeys
         await Expect(person.Page.GetByRole(AriaRole.Heading, new() { Name = "Files" })).ToBeVisibleAsync();
     }
 
+    /// <summary>Offers somebody a place in the team, which they take.</summary>
+    public static async Task LetInAsync(this Person owner, string team, Person other, string username)
+    {
+        await owner.Page.GotoAsync($"/teams/{team}/members");
+        await owner.Page.GetByLabel("Username").FillAsync(username);
+        await owner.Page.ChooseAsync("Offer a place");
+        await other.Page.GotoAsync("/teams");
+        await other.Page.ChooseAsync("Join");
+    }
+
     public static Task ChooseAsync(this IPage page, string button) =>
         page.GetByRole(AriaRole.Button, new() { Name = button, Exact = true }).Or(page.GetByRole(AriaRole.Link, new() { Name = button, Exact = true })).First.ClickAsync();
 
