@@ -134,6 +134,27 @@ public sealed class AccessReviewTests(MailHost host) : IClassFixture<MailHost>
         (await SignedAsync(team)).ShouldBe(1);
     }
 
+    [Fact, Trait("Requirement", "A12")]
+    public async Task The_last_owner_who_can_do_without_the_identity_provider_is_not_taken_out()
+    {
+        var (owner, member, team) = await TeamAsync();
+        using var _ = owner;
+        using var __ = member;
+        await owner.SendAsync("/teams", $"/teams/{team}/members/role", ("Username", member.Username), ("Owner", "true"));
+        await host.ScalarAsync<object?>(
+            $"""
+            with k as (delete from security_keys where user_id = '{await IdAsync(member)}')
+            insert into saml_connections (team_id, state, idp_entity_id, sign_on_url, tested_at, bound_by, changed_at)
+            select id, 'on', 'idp', 'https://idp.example', now(), '{await IdAsync(owner)}', now() from teams where reference = '{team}' returning 1
+            """);
+        (await (await SignAsync(member, team, (owner, "remove"), (member, "keep"))).Content.ReadAsStringAsync()).ShouldContain("no owner would be left");
+        (await SignedAsync(team)).ShouldBe(0);
+        (await owner.GetAsync($"/teams/{team}/files")).StatusCode.ShouldBe(HttpStatusCode.OK);
+        // And neither by taking the role.
+        (await (await owner.SendAsync("/teams", $"/teams/{team}/members/role", ("Username", owner.Username), ("Owner", "false"))).Content.ReadAsStringAsync())
+            .ShouldContain("last owner who can sign in with a password and a key");
+    }
+
     [Fact]
     public async Task A_review_that_is_overdue_is_shown_and_reminded_of_once_a_week_until_it_is_signed()
     {

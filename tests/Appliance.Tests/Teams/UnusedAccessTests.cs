@@ -285,6 +285,42 @@ public sealed class UnusedAccessTests(MailHost host) : IClassFixture<MailHost>
         Task<string[]> OwnersAsync() => host.ScalarAsync<string[]>("select coalesce(array_agg(username::text order by username), '{}') from users where owner");
     }
 
+    [Fact, Trait("Requirement", "A12")]
+    public async Task What_a_provider_vouched_for_is_use_of_its_own_team_alone_and_who_can_do_without_it_stays()
+    {
+        using var first = await host.PersonAsync(MailHost.Name("keyed"));
+        using var second = await host.PersonAsync(MailHost.Name("provided"));
+        var team = await first.TeamAsync("With a provider");
+        var other = await first.TeamAsync("Another");
+        await first.JoinAsync(team, second);
+        await first.JoinAsync(other, second);
+        var role = $"/teams/{team}/members/role?username={second.Username}";
+        await first.SendAsync(role, role);
+        foreach (var one in new[] { team, other })
+        {
+            await first.SetPolicyAsync($"/teams/{one}/policy", ("SecondFactor", "appliance"), ("UnusedDays", "14"));
+        }
+        // The second owner comes by the provider alone, and has no key of their own.
+        var person = await IdAsync(second);
+        await host.ScalarAsync<object?>(
+            $"""
+            with k as (delete from security_keys where user_id = '{person}'),
+                 c as (insert into saml_connections (team_id, state, idp_entity_id, sign_on_url, tested_at, bound_by, changed_at)
+                       select id, 'on', 'idp', 'https://idp.example', now(), '{await IdAsync(first)}', now() from teams where reference = '{team}' returning 1)
+            insert into saml_identities (team_id, issuer, name_id, user_id, reference, is_made, created_at)
+            select id, 'idp', 'second', '{person}', '{Reference.New()}', false, now() from teams where reference = '{team}' returning 1
+            """);
+        foreach (var days in new[] { 8, 8, 8, 8, 8 })
+        {
+            await PassAsync(days);
+            await host.ScalarAsync<object?>($"update saml_identities set last_at = now() where user_id = '{person}' returning 1");
+            await Care.RunOnceAsync(default);
+        }
+        // The one with a key stayed away and stays: nobody else could sign in if the provider failed. The provider's word was no use of the other team.
+        (await MembersAsync(team)).ShouldBe([first.Username, second.Username], ignoreOrder: true);
+        (await MembersAsync(other)).ShouldBe([first.Username]);
+    }
+
     [Fact]
     public async Task What_is_no_number_of_days_is_refused()
     {
