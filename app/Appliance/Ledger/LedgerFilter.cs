@@ -22,7 +22,10 @@ public sealed record LedgerFilter(string? Action, string? Person, DateOnly? From
 
     public DateTimeOffset Until => To is { } day && day < DateOnly.MaxValue ? Start(day.AddDays(1)) : DateTimeOffset.MaxValue;
 
-    /// <summary>No entry of these days has a lower id.</summary>
+    /// <summary>Ids below this one do not hold their time.</summary>
+    public static Guid FirstTimed { get; } = IdAt(new DateTimeOffset(2020, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    /// <summary>No entry of these days has a lower id, save one below <see cref="FirstTimed"/>.</summary>
     public Guid LowestId => From is null || Since - s_skew < DateTimeOffset.UnixEpoch ? Guid.Empty : IdAt(Since - s_skew);
 
     /// <summary>Every entry of these days has a lower id.</summary>

@@ -58,6 +58,11 @@ public sealed class LedgerList(Database database)
     private static async Task<List<LedgerLine>> LinesAsync(TeamSession session, Guid tree, LedgerFilter filter, Guid? before, CancellationToken cancellationToken)
     {
         var (lowest, highest) = (filter.LowestId, before is { } one && one.CompareTo(filter.HighestId) < 0 ? one : filter.HighestId);
+        if (filter.From is not null && (await session.SqlAsync<Guid>($"""select id as "Value" from ledger_entries where tree = {tree} order by id limit 1""", cancellationToken)) is [var first]
+            && first.CompareTo(LedgerFilter.FirstTimed) < 0)
+        {
+            lowest = Guid.Empty; // a version before this one wrote ids that say nothing of the day
+        }
         if (filter is { Person: null, Action: null })
         {
             return await session.SqlAsync<LedgerLine>($"""

@@ -95,6 +95,20 @@ public sealed class LedgerPageTests(ApplianceHost host) : IClassFixture<Applianc
         (await owner.Client.GetStringAsync(page + "?action=%22%3E%3Cscript%3E")).ShouldNotContain("<script>");
     }
 
+    [Fact, Trait("Requirement", "W1")]
+    public async Task Days_find_entries_whose_ids_say_nothing_of_the_day_as_an_older_version_wrote_them()
+    {
+        var owner = await SignedIn.AsAsync(host);
+        var (team, page) = await TeamAsync(owner);
+        await host.Cluster.SuperuserAsync(
+            host.Settings.DatabaseName,
+            $"insert into ledger_entries (id, tree, at, action, details) values ('00000000-0001-7abc-8000-{Guid.NewGuid().ToString("N")[..12]}', '{team.Value}', now(), 'old.happened', '{{}}')");
+        var today = DateTimeOffset.UtcNow;
+        (await owner.Client.GetStringAsync($"{page}?from={today.AddDays(-1):yyyy-MM-dd}")).ShouldSatisfyAllConditions(h => h.ShouldContain("Old happened"), h => h.ShouldContain("File uploaded"));
+        (await owner.Client.GetStringAsync($"{page}?from={today.AddDays(-1):yyyy-MM-dd}&action=old")).ShouldContain("Old happened");
+        (await owner.Client.GetStringAsync($"{page}?from={today.AddDays(2):yyyy-MM-dd}")).ShouldContain("No entries match");
+    }
+
     private async Task<(TeamId Team, string Page)> TeamAsync(SignedIn owner)
     {
         var (team, reference) = (TeamId.New(), Reference.New());
