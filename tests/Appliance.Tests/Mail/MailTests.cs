@@ -175,8 +175,10 @@ public sealed class MailFaultTests(MailHost host) : IClassFixture<MailHost>
         await host.Mail.BehaveAsync(how);
         await person.SendAsync("/account/recovery-codes");
         await WaitForAsync(async () => (await StateAsync()).Problem is not null);
-        (await host.ScalarAsync<long>("select count(*) from pg_stat_activity where state = 'idle in transaction' and now() - xact_start > interval '2 seconds'")).ShouldBe(0);
-        await host.Mail.BehaveAsync("ok");
+        var held = await host.ScalarAsync<long>(
+            "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction' and now() - xact_start > interval '2 seconds'");
+        await host.Mail.BehaveAsync("ok"); // before anything is judged: the server serves the other tests too
+        held.ShouldBe(0);
         host.Clock.Move(TimeSpan.FromMinutes(3));
         await host.Mail.WaitAsync(m => m.To == address && m.Subject.StartsWith("New recovery codes", StringComparison.Ordinal), 60);
         await WaitForAsync(async () => (await StateAsync()).Waiting == 0);
