@@ -63,6 +63,7 @@ public sealed class DirectUploads(
         uploads.RequireLength(length);
         var where = new OnFile(entry, ifVersion);
         var file = await Entries.FindAsync(visit.Session, entry, cancellationToken) ?? throw FileRuleException.EntryGone();
+        await FolderLevel.RequireWriteAsync(visit.Session, file.Path, cancellationToken);
         FilePlacing.Require(file.Entry.IsFolder, file.CurrentVersion, where);
         if (length > limits.SmallFileBytes)
         {
@@ -85,11 +86,11 @@ public sealed class DirectUploads(
 
     /// <summary>
     /// As <see cref="StoreAsync"/>, for small content of a new file in a team without a quota, where what can be refused has been looked at already. Null, and no
-    /// byte was read: it is something else, and goes the other way.
+    /// byte was read: it is something else, or may not be, and goes the other way.
     /// </summary>
     internal async Task<DirectFile?> TryStoreAsync(NewFileLook look, UserId person, NewUpload announced, PipeReader body, Origin origin, CancellationToken cancellationToken)
     {
-        if (announced.Length > limits.SmallFileBytes || look.Seen is not { IsThere: true } seen || quota.Limits(seen.MaxBytes, seen.MaxFiles) is not (null, null))
+        if (announced.Length > limits.SmallFileBytes || look.Seen is not { IsThere: true, MayWrite: true } seen || quota.Limits(seen.MaxBytes, seen.MaxFiles) is not (null, null))
         {
             return null;
         }
@@ -107,6 +108,7 @@ public sealed class DirectUploads(
     {
         var session = visit.Session;
         var path = await folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
+        await FolderLevel.RequireWriteAsync(session, path, cancellationToken);
         var folder = path is [.., var last] ? last : null;
         var seen = (await session.SqlAsync<Seen>(
             $"""

@@ -1,4 +1,5 @@
 using Appliance.Data;
+using Appliance.Teams.Groups;
 
 namespace Appliance.Files;
 
@@ -21,7 +22,7 @@ public sealed record ListedEntry(
 public sealed record EntryDetails(ListedEntry Entry, string CreatedBy, string ModifiedBy, int? Version, Guid? CurrentVersion, IReadOnlyList<FolderStep> Path);
 
 /// <summary>An entry as it stands while it is locked.</summary>
-internal sealed record LockedEntry(Guid Id, string Reference, Guid? ParentId, string Kind, string Name, string NameKey, long Revision, Guid? CurrentVersionId, DateTimeOffset? DeletedAt)
+internal sealed record LockedEntry(Guid Id, string Reference, Guid? ParentId, string Kind, string Name, string NameKey, long Revision, Guid? CurrentVersionId, DateTimeOffset? DeletedAt, Level Level)
 {
     public bool IsFolder => Kind == Entry.Folder;
 }
@@ -108,10 +109,16 @@ public static class Entries
         var locked = await session.SqlAsync<LockedEntry>(
             $"""
             select id as "Id", reference as "Reference", parent_id as "ParentId", kind as "Kind", name as "Name", name_key as "NameKey", revision as "Revision",
-                   current_version_id as "CurrentVersionId", deleted_at as "DeletedAt"
+                   current_version_id as "CurrentVersionId", deleted_at as "DeletedAt", case when (select app_reaches_all(3)) then 3 else app_level(top_id) end as "Level"
             from entries where team_id = app_team() and reference = any({asked}) and purged_at is null order by id for no key update
             """, cancellationToken);
-        return locked.Count == asked.Length ? locked : throw FileRuleException.EntryGone();
+        if (locked.Count == asked.Length)
+        {
+            return locked;
+        }
+        // What one may read and not change cannot be locked.
+        var seen = await session.SqlAsync<int>($"""select count(*)::int as "Value" from entries where team_id = app_team() and reference = any({asked}) and purged_at is null""", cancellationToken);
+        throw seen.Single() == asked.Length ? FileRuleException.NotAllowed(Level.Write) : FileRuleException.EntryGone();
     }
 
     /// <summary>As <see cref="LockAsync"/>, and none is in the trash or below a folder that is. Answers their chains, too.</summary>

@@ -32,6 +32,7 @@ public sealed class EntryChanges(Folders folders, TimeProvider time)
             await TreeLock.ExclusiveAsync(session, cancellationToken);
         }
         var (locked, chains) = await Entries.LockLiveAsync(session, [entry], cancellationToken);
+        FolderLevel.RequireChange(locked);
         var old = locked[0];
         RequireRevision(old, revision);
         var name = change.Name is { } typed ? EntryName.Parse(typed) : EntryName.Parse(old.Name);
@@ -76,6 +77,7 @@ public sealed class EntryChanges(Folders folders, TimeProvider time)
         var (locked, chains) = await Entries.LockLiveAsync(session, entries, cancellationToken);
         var target = await TargetAsync(session, folder, cancellationToken);
         var moving = Entries.Topmost(locked, chains).FindAll(e => e.ParentId != target.Folder);
+        FolderLevel.RequireChange(moving);
         await RequirePlaceAsync(session, target, moving, cancellationToken);
         if (moving.Count > 0)
         {
@@ -105,6 +107,7 @@ public sealed class EntryChanges(Folders folders, TimeProvider time)
         var session = visit.Session;
         var (locked, chains) = await Entries.LockLiveAsync(session, entries, cancellationToken);
         RequireRevision(locked[0], revision);
+        FolderLevel.RequireChange(locked);
         var going = Entries.Topmost(locked, chains);
         var ids = going.Select(e => e.Id).ToArray();
         await session.ExecuteAsync(
@@ -128,6 +131,7 @@ public sealed class EntryChanges(Folders folders, TimeProvider time)
     internal async Task<Target> TargetAsync(TeamSession session, string? folder, CancellationToken cancellationToken)
     {
         var path = await folders.PathAsync(session, folder, cancellationToken) ?? throw FileRuleException.FolderGone();
+        await FolderLevel.RequireWriteAsync(session, path, cancellationToken);
         return new Target(path is [.., var last] ? last.Id : null, path);
     }
 

@@ -1,3 +1,5 @@
+using Appliance.Teams.Groups;
+
 namespace Appliance.Files;
 
 public enum FileRule
@@ -35,6 +37,9 @@ public enum FileRule
     /// <summary>More at once than one request may name, or nothing.</summary>
     TooMany,
 
+    /// <summary>No group of the person gives them that much here.</summary>
+    NotAllowed,
+
     /// <summary>What is looked for cannot be.</summary>
     BadSearch,
 }
@@ -51,6 +56,10 @@ public sealed class FileRuleException(FileRule rule, string message) : Exception
     internal static FileRuleException NameTaken(string name) => new(FileRule.NameTaken, $"There is already a “{name}” here. Choose another name.");
 
     internal static FileRuleException TooDeep() => new(FileRule.TooDeep, $"Folders nest at most {Folders.MaxDepth} deep. Choose a place further up.");
+
+    internal static FileRuleException NotAllowed(Level needed) => new(FileRule.NotAllowed, needed == Level.Manage
+        ? "Your groups do not let you manage this. An owner of the team can change that."
+        : "Your groups let you read here, and change nothing. An owner of the team can change that.");
 
     internal static FileRuleException Changed() => new(FileRule.Changed, "This was changed meanwhile. Look at it again, then decide.");
 }

@@ -61,6 +61,7 @@ public sealed class Folders(TimeProvider time)
         var parsed = EntryName.Parse(name);
         await TreeLock.SharedAsync(session, cancellationToken);
         var path = await PathAsync(session, parent, cancellationToken) ?? throw FileRuleException.FolderGone();
+        await FolderLevel.RequireWriteAsync(session, path, cancellationToken);
         var folder = path is [.., var last] ? last : null;
         if (path.Count >= MaxDepth)
         {

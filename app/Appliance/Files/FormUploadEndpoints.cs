@@ -70,7 +70,12 @@ public static class FormUploadEndpoints
         }
         catch (FileRuleException refused)
         {
-            return Refused(context, refused.Rule == FileRule.QuotaExceeded ? StatusCodes.Status507InsufficientStorage : StatusCodes.Status409Conflict, refused.Message);
+            return Refused(context, refused.Rule switch
+            {
+                FileRule.QuotaExceeded => StatusCodes.Status507InsufficientStorage,
+                FileRule.NotAllowed => StatusCodes.Status403Forbidden,
+                _ => StatusCodes.Status409Conflict,
+            }, refused.Message);
         }
         catch (UploadException refused)
         {

@@ -1,4 +1,5 @@
 using Appliance.Teams;
+using Appliance.Teams.Groups;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -20,6 +21,16 @@ public sealed class IndexModel(TeamAccess access, Folders folders, Quota quota) 
     public ListView Sort { get; private set; } = ListView.Default;
 
     public PanelView? Panel { get; private set; }
+
+    private Reach _reach = null!;
+
+    private string? Top => Path is [var first, ..] ? first.Reference : null;
+
+    /// <summary>May put something here.</summary>
+    public bool MayWrite => _reach.In(Top) >= Level.Write;
+
+    /// <summary>May rename, move or delete it. A top-level folder takes more than what is in it.</summary>
+    public bool MayChange(ListedEntry entry) => Top is null && entry is { IsFolder: true } ? _reach.In(entry.Reference) == Level.Manage : MayWrite;
 
     public UsageView? Usage { get; private set; }
 
@@ -69,6 +80,7 @@ public sealed class IndexModel(TeamAccess access, Folders folders, Quota quota) 
             return NothingHere;
         }
         Path = path;
+        _reach = await Reach.ReadAsync(visit.Session, HttpContext.RequestAborted);
         Sort = ListView.Read(sort, order);
         var start = PageStart.Parse(after);
         start = start?.Order == Sort.ListOrder ? start : null;

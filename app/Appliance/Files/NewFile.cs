@@ -52,12 +52,12 @@ internal sealed record NewFile(Guid Id, NewContent Content, Segment? Piece, Guid
 internal sealed class NewFileLook(TeamId team, string? folder, string key) : AlongRead(team)
 {
     /// <summary><c>IsThere</c>: the folder is; <c>Folder</c>: null for the root; <c>Kind</c>: of what has the name by now; the team's own limits.</summary>
-    public sealed record Look(bool IsThere, Guid? Folder, string? Kind, long? MaxBytes, long? MaxFiles);
+    public sealed record Look(bool IsThere, Guid? Folder, string? Kind, long? MaxBytes, long? MaxFiles, bool MayWrite);
 
     /// <summary>Null for who is no member of the team.</summary>
     public Look? Seen { get; private set; }
 
-    protected override FormattableString Sql => $"select there, folder_id, kind, max_bytes, max_files from app_upload_look({folder}::text, {key})";
+    protected override FormattableString Sql => $"select there, folder_id, kind, max_bytes, max_files, writable from app_upload_look({folder}::text, {key})";
 
-    protected override void Take(Row row) => Seen = new Look(row.Bool(0), row.IdOrNull(1), row.TextOrNull(2), row.LongOrNull(3), row.LongOrNull(4));
+    protected override void Take(Row row) => Seen = new Look(row.Bool(0), row.IdOrNull(1), row.TextOrNull(2), row.LongOrNull(3), row.LongOrNull(4), row.Bool(5));
 }

@@ -1,4 +1,5 @@
 using Appliance.Teams;
+using Appliance.Teams.Groups;
 
 namespace Appliance.Files;
 
@@ -15,10 +16,20 @@ public enum PreviewKind
 
 /// <summary>Everything that the panel shows of an entry. <c>Shown</c>: the version that is previewed, null for a folder; <c>Close</c>: where closing leads.</summary>
 public sealed record PanelView(
-    string Team, EntryDetails Details, VersionPage Versions, ListedVersion? Shown, int Members, IReadOnlyList<ActivityLine> Activity, string Close)
+    string Team, EntryDetails Details, VersionPage Versions, ListedVersion? Shown, int Members, IReadOnlyList<ActivityLine> Activity, string Close, Reach Reach)
 {
     private const int MostVersions = 100;
     private const int MostActivity = 30;
+
+    private Level Level => Reach.In(Details.Path is [var top, ..] ? top.Reference : IsFolder ? Reference : null);
+
+    /// <summary>May rename, move and delete it, and bring earlier versions back.</summary>
+    public bool MayChange => Level >= (IsFolder && Details.Path.Count == 0 ? Teams.Groups.Level.Manage : Teams.Groups.Level.Write);
+
+    /// <summary>May delete versions for good.</summary>
+    public bool MayManage => Level == Teams.Groups.Level.Manage;
+
+    public bool MayShare => Reach.May(Permission.Links);
 
     public string Reference => Details.Entry.Reference;
 
@@ -68,6 +79,7 @@ public sealed record PanelView(
         var members = await visit.Session.SqlAsync<int>($"""select count(*)::int as "Value" from memberships where team_id = app_team()""", cancellationToken);
         var activity = await ActivityLine.ReadAsync(visit, details.Entry, MostActivity, cancellationToken);
         return new PanelView(
-            visit.Reference, details, versions, shown, members.Single(), activity, close ?? FilesLook.FolderAddress(visit.Reference, details.Entry.Folder));
+            visit.Reference, details, versions, shown, members.Single(), activity, close ?? FilesLook.FolderAddress(visit.Reference, details.Entry.Folder),
+            await Reach.ReadAsync(visit.Session, cancellationToken));
     }
 }

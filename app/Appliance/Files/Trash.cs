@@ -6,8 +6,8 @@ using Appliance.Vault;
 
 namespace Appliance.Files;
 
-/// <summary>Something in the trash. <c>DeletedBy</c>: a username; <c>From</c>: the names of the folders it was in, from the root.</summary>
-public sealed record TrashedEntry(ListedEntry Entry, DateTimeOffset DeletedAt, string DeletedBy, IReadOnlyList<string> From);
+/// <summary>Something in the trash. <c>DeletedBy</c>: a username; <c>From</c>: the names of the folders it was in, from the root; <c>Top</c>: the top-level one's reference, or its own.</summary>
+public sealed record TrashedEntry(ListedEntry Entry, DateTimeOffset DeletedAt, string DeletedBy, IReadOnlyList<string> From, string? Top);
 
 /// <summary>A part of the trash. <c>More</c>: where the next page begins, or null at the end.</summary>
 public sealed record TrashPage(IReadOnlyList<TrashedEntry> Entries, TrashStart? More);
@@ -78,6 +78,7 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
         var session = visit.Session;
         await TreeLock.ExclusiveAsync(session, cancellationToken);
         var (locked, chains) = await LockAsync(session, entries, cancellationToken);
+        FolderLevel.RequireChange(locked);
         if (elsewhere)
         {
             var target = await changes.TargetAsync(session, folder, cancellationToken);
@@ -110,6 +111,7 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
         var session = visit.Session;
         await TreeLock.ExclusiveAsync(session, cancellationToken);
         var (locked, _) = await LockAsync(session, entries, cancellationToken);
+        FolderLevel.RequireManage(locked);
         var ids = locked.Select(e => e.Id).ToArray();
         await session.ExecuteAsync($"update entries set purged_at = {time.GetUtcNow()}, revision = revision + 1 where team_id = app_team() and id = any({ids})", cancellationToken);
         foreach (var entry in locked)
@@ -121,7 +123,7 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
     }
 
     /// <summary>
-    /// Deletes everything in the trash for good; answers how many things lay there. Very many go in several transactions, each of which is in the
+    /// Deletes everything in the trash that the person manages for good; answers how many things that was. Very many go in several transactions, each of which is in the
     /// ledger; whoever is interrupted empties the rest by asking again.
     /// </summary>
     public async Task<int> EmptyAsync(TeamVisit visit, Origin origin, CancellationToken cancellationToken)
@@ -144,7 +146,8 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
             $"""
             update entries set purged_at = {time.GetUtcNow()}, revision = revision + 1
             where team_id = app_team() and id in (
-                select id from entries where team_id = app_team() and deleted_at is not null and purged_at is null order by deleted_at, id limit {MostMarked} for update)
+                select id from entries where team_id = app_team() and deleted_at is not null and purged_at is null
+                  and ((select app_reaches_all(3)) or app_level(top_id) >= 3) order by deleted_at, id limit {MostMarked} for update)
             """, cancellationToken);
         if (marked > 0)
         {
@@ -205,6 +208,6 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
     {
         public TrashedEntry ToEntry(FolderChain chain) => new(
             new ListedEntry(Reference, Kind, Name, NameKey, chain.Steps is [.., var folder] ? folder.Reference : null, Size, MediaType, Revision, CreatedAt, ModifiedAt),
-            DeletedAt, DeletedBy ?? "", [.. chain.Steps.Select(s => s.Name)]);
+            DeletedAt, DeletedBy ?? "", [.. chain.Steps.Select(s => s.Name)], chain.Steps is [var top, ..] ? top.Reference : Kind == Entry.Folder ? Reference : null);
     }
 }

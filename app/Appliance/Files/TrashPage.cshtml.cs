@@ -1,6 +1,7 @@
 using System.Globalization;
 using Appliance.SignIn;
 using Appliance.Teams;
+using Appliance.Teams.Groups;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
@@ -18,6 +19,11 @@ public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, 
     public UsageView? Usage { get; private set; }
 
     public string? Done { get; private set; }
+
+    public Reach Reach { get; private set; } = null!;
+
+    public bool MayRestore(TrashedEntry trashed) =>
+        Reach.In(trashed.Top) >= (trashed is { From.Count: 0, Entry.IsFolder: true } ? Level.Manage : Level.Write);
 
     /// <summary>For the question before the trash is emptied.</summary>
     public string HowMany => Listing.More is not null
@@ -70,6 +76,7 @@ public sealed class TrashPageModel(TeamAccess access, Trash trash, Quota quota, 
 
     private async Task<IActionResult> ShowAsync(TeamVisit visit, string? after)
     {
+        Reach = await Reach.ReadAsync(visit.Session, HttpContext.RequestAborted);
         Listing = await trash.ListAsync(visit, TrashStart.Parse(after), PageSize, HttpContext.RequestAborted);
         Usage = new UsageView(await quota.UsageAsync(visit, HttpContext.RequestAborted));
         return Page();

@@ -1,5 +1,6 @@
 using Appliance.Data;
 using Appliance.Ledger;
+using Appliance.Teams.Groups;
 
 namespace Appliance.Files;
 
@@ -23,6 +24,7 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         await session.ExecuteAsync($"savepoint before_finishing", cancellationToken);
         try
         {
+            await RequireWriteAsync(session, upload, cancellationToken);
             if (onFile is null)
             {
                 await LockFolderAsync(session, upload.FolderId, cancellationToken);
@@ -67,6 +69,16 @@ internal sealed class UploadFinish(FilePlacing placing, TimeProvider time)
         (Entry.Folder, _) => throw FilePlacing.NameIsFolders(name),
         _ => false,
     };
+
+    /// <summary>What one may where it goes can have changed since it was announced.</summary>
+    private static async Task RequireWriteAsync(TeamSession session, Upload upload, CancellationToken cancellationToken)
+    {
+        if ((await session.SqlAsync<int>(
+            $"""select case when {upload.FolderId}::uuid is null then app_level(null) else coalesce(app_level_of({upload.FolderId}::uuid), 0) end as "Value" """, cancellationToken)).Single() < (int)Level.Write)
+        {
+            throw FileRuleException.NotAllowed(Level.Write);
+        }
+    }
 
     /// <summary>Keeps the folder's row until the commit, and looks that neither it nor one above it was deleted.</summary>
     private static async Task LockFolderAsync(TeamSession session, Guid? folder, CancellationToken cancellationToken)

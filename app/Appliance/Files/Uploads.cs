@@ -61,6 +61,7 @@ public sealed class Uploads
         RequireLength(length);
         var parsed = EntryName.Parse(announced.Name);
         var path = await _folders.PathAsync(session, announced.Folder, cancellationToken) ?? throw FileRuleException.FolderGone();
+        await FolderLevel.RequireWriteAsync(session, path, cancellationToken);
         var upload = await AnnounceAsync(visit, path is [.., var parent] ? parent.Id : null, parsed, length, announced.Conflict, cancellationToken);
         if (length == 0)
         {

@@ -72,6 +72,7 @@ public sealed class Versions(Quota quota, SealedObjects objects, TimeProvider ti
         ArgumentNullException.ThrowIfNull(visit);
         var session = visit.Session;
         var (file, version) = await LockAsync(session, entry, number, cancellationToken);
+        FolderLevel.RequireManage([file]);
         if (version.Id == file.CurrentVersionId)
         {
             throw new FileRuleException(FileRule.VersionIsCurrent, "This is what the file is now. Restore another version first, or move the file to the trash.");

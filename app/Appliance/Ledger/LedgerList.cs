@@ -6,7 +6,7 @@ using Microsoft.EntityFrameworkCore;
 
 namespace Appliance.Ledger;
 
-/// <summary>A team's ledger as its owners read it.</summary>
+/// <summary>A team's ledger as its owners read it, and who has the permission by a group.</summary>
 public sealed class LedgerList(Database database)
 {
     public const int PageSize = 50;
@@ -14,24 +14,33 @@ public sealed class LedgerList(Database database)
     private const int MostPeople = 200;
     private const int MostActions = 1000;
 
-    /// <summary>The team of that reference, where the person is one of its owners; null for everybody else, and where there is none.</summary>
+    /// <summary>The team of that reference, where the person may read its ledger; null for everybody else, and where there is none.</summary>
     public async Task<LedgerTeam?> FindAsync(string team, UserId user, CancellationToken cancellationToken)
     {
         if (!Reference.IsWellFormed(team))
         {
             return null;
         }
-        await using var session = await database.ForUserAsync(user, cancellationToken);
-        return await session.Query<Team>()
-            .Where(t => t.Reference == team)
-            .Join(session.Query<Membership>().Where(m => m.UserId == user && m.Role == Membership.Owner), t => t.Id, m => m.TeamId, (t, _) => t)
-            .Select(t => new LedgerTeam(t.Id, t.Reference, t.Name))
-            .SingleOrDefaultAsync(cancellationToken);
+        LedgerTeam? found;
+        await using (var session = await database.ForUserAsync(user, cancellationToken))
+        {
+            found = await session.Query<Team>()
+                .Where(t => t.Reference == team)
+                .Join(session.Query<Membership>().Where(m => m.UserId == user), t => t.Id, m => m.TeamId, (t, _) => t)
+                .Select(t => new LedgerTeam(t.Id, t.Reference, t.Name))
+                .SingleOrDefaultAsync(cancellationToken);
+        }
+        if (found is null)
+        {
+            return null;
+        }
+        await using var theirs = await database.ForTeamAsync(found.Id, user, cancellationToken);
+        return (await theirs.SqlAsync<bool>($"""select app_reads_ledger() as "Value" """, cancellationToken)).Single() ? found : null;
     }
 
     /// <summary>Newest first, <see cref="PageSize"/> at most.</summary>
     /// <param name="team">From <see cref="FindAsync"/>.</param>
-    /// <param name="user">An owner of the team.</param>
+    /// <param name="user">Who may read it.</param>
     /// <param name="filter">Which of them.</param>
     /// <param name="before">Only entries older than this one; null from the newest.</param>
     /// <param name="cancellationToken">Ends it early.</param>

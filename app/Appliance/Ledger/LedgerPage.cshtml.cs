@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Mvc.RazorPages;
 
 namespace Appliance.Ledger;
 
-/// <summary>A team's ledger, for its owners; to everybody else there is no such page.</summary>
+/// <summary>A team's ledger, for its owners and who has the permission by a group; to everybody else there is no such page.</summary>
 [Authorize(Policy = Access.SignedIn)]
 public sealed class LedgerPageModel(LedgerList list, LedgerVerification verification, LedgerKeys keys, TimeProvider clock) : PageModel
 {

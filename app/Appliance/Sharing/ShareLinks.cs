@@ -5,6 +5,7 @@ using Appliance.Files;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.Teams;
+using Appliance.Teams.Groups;
 
 namespace Appliance.Sharing;
 
@@ -71,6 +72,10 @@ public sealed class ShareLinks(IServiceProvider services, TimeProvider clock)
         if (await AreRefusedAsync(session, ct))
         {
             throw new ShareRuleException("This team shares nothing by link. Its owners decide that.");
+        }
+        if (!await visit.MayAsync(Permission.Links, ct))
+        {
+            throw new ShareRuleException("Your groups do not let you share by link. An owner of the team can change that.");
         }
         if (await Entries.FindAsync(session, entry, ct) is not { } found)
         {

@@ -7,6 +7,7 @@ using Appliance.Files;
 using Appliance.Ledger;
 using Appliance.SignIn;
 using Appliance.Teams;
+using Appliance.Teams.Groups;
 using Appliance.Vault;
 using Microsoft.AspNetCore.Identity;
 using SignInResult = Appliance.SignIn.SignInResult;
@@ -27,7 +28,7 @@ internal sealed record OpenLink(
 
 /// <summary>
 /// What links open to whoever has them. All of it is read as the link's maker, so the database decides what is there; a link only ever narrows that to one entry.
-/// A link that never was, one that expired, was revoked or used up, one whose entry is gone or whose maker left: all the same, nothing.
+/// A link that never was, one that expired, was revoked or used up, one whose entry is gone, whose maker left or may no longer read it or share by link: all the same, nothing.
 /// </summary>
 internal sealed class SharedEntries(Database database, Delays delays, PasswordHasher hasher, PasswordGate gate, BlobProtector protector, TimeProvider clock)
 {
@@ -56,8 +57,13 @@ internal sealed class SharedEntries(Database database, Delays delays, PasswordHa
     public async Task<ListedEntry?> EntryAsync(OpenLink link, CancellationToken ct)
     {
         await using var session = await database.ForTeamAsync(link.Team, link.Maker, ct);
-        return (await Entries.FindAsync(session, link.Entry, ct))?.Entry;
+        return await EntryAsync(session, link, ct);
     }
+
+    private static async Task<ListedEntry?> EntryAsync(TeamSession session, OpenLink link, CancellationToken ct) =>
+        (await session.SqlAsync<bool>($"""select {Permission.Links} = any(app_permissions()) as "Value" """, ct)).Single()
+            ? (await Entries.FindAsync(session, link.Entry, ct))?.Entry
+            : null;
 
     /// <summary>
     /// Begins a download: checks the password where there is one, counts, and tells the ledger, in one transaction. Answers the grant with which the content is
@@ -98,7 +104,7 @@ internal sealed class SharedEntries(Database database, Delays delays, PasswordHa
         }
         var now = clock.GetUtcNow();
         await using var session = await database.ForTeamAsync(link.Team, link.Maker, ct);
-        if (await Entries.FindAsync(session, link.Entry, ct) is not { } entry
+        if (await EntryAsync(session, link, ct) is not { } entry
             // Of several at once for the last download, the row's lock lets one through.
             || await session.ExecuteAsync(
                 $"""
@@ -113,7 +119,7 @@ internal sealed class SharedEntries(Database database, Delays delays, PasswordHa
             await delays.RefundAsync(session, delay, ct);
         }
         session.Add(new ShareUse { TeamId = link.Team, LinkId = link.Id, Id = Guid.CreateVersion7(now), At = now, Address = http.Address() });
-        session.Record(ShareLinks.Happened("share-link.used", link.Reference, entry.Entry.Name), new Origin(null, http.Address()));
+        session.Record(ShareLinks.Happened("share-link.used", link.Reference, entry.Name), new Origin(null, http.Address()));
         await session.CommitAsync(ct);
         return (Grant(link, now), SignInResult.Done);
     }

@@ -43,10 +43,10 @@ public sealed class Members(MailQueue mails, Settings settings, TimeProvider tim
             """, cancellationToken);
 
     /// <summary>Offers a place to whoever has this username. Offering again changes nothing. Commits.</summary>
-    /// <exception cref="TeamRuleException">Not an owner, a member already, or not a username.</exception>
+    /// <exception cref="TeamRuleException">They may not let people in, a member already, or not a username.</exception>
     public async Task OfferAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
     {
-        RequireOwner(visit);
+        await RequireInviterAsync(visit, cancellationToken);
         username = username?.Trim() ?? "";
         if (NameKey.UsernameProblem(username) is { } problem)
         {
@@ -85,7 +85,7 @@ public sealed class Members(MailQueue mails, Settings settings, TimeProvider tim
     /// <summary>Takes an offer back. Commits.</summary>
     public async Task WithdrawAsync(TeamVisit visit, string? username, Origin origin, CancellationToken cancellationToken)
     {
-        RequireOwner(visit);
+        await RequireInviterAsync(visit, cancellationToken);
         var key = NameKey.Of(username ?? "");
         if (await visit.Session.ExecuteAsync($"delete from member_offers where team_id = app_team() and username_key = {key}", cancellationToken) > 0)
         {
@@ -185,6 +185,15 @@ public sealed class Members(MailQueue mails, Settings settings, TimeProvider tim
             """, cancellationToken)).Single())
         {
             throw new TeamRuleException("This is the team's last owner who can sign in with a password and a key of their own. If the identity provider fails, nobody else could let anyone in.");
+        }
+    }
+
+    /// <exception cref="TeamRuleException">They may not let people in.</exception>
+    internal static async Task RequireInviterAsync(TeamVisit visit, CancellationToken cancellationToken)
+    {
+        if (!await visit.MayAsync(Groups.Permission.Invite, cancellationToken))
+        {
+            throw new TeamRuleException("Only an owner of the team, or who has the permission by a group, lets people in.");
         }
     }
 

@@ -23,6 +23,9 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
 
     public bool IsOwner { get; private set; }
 
+    /// <summary>May let people in.</summary>
+    public bool MayInvite { get; private set; }
+
     /// <summary>Since when an access review is due; null: none is, or it is not the person's to do.</summary>
     public DateTimeOffset? ReviewDue { get; private set; }
 
@@ -97,6 +100,7 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
     {
         Everyone = await members.ListAsync(visit, HttpContext.RequestAborted);
         IsOwner = visit.IsOwner;
+        MayInvite = await visit.MayAsync(Groups.Permission.Invite, HttpContext.RequestAborted);
         Me = visit.Person.Value;
         if (IsOwner && await AccessReview.AccessReviews.StateAsync(visit.Session, HttpContext.RequestAborted) is var review && review.IsOverdue(time.GetUtcNow()))
         {
@@ -104,8 +108,8 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
         }
         MayLink = MayManageSignOn && await members.MayLinkAsync(visit, HttpContext.RequestAborted);
         Requests = IsOwner ? await requests.ListAsync(visit, HttpContext.RequestAborted) : [];
-        Invited = IsOwner ? await invitations.ListAsync(visit, HttpContext.RequestAborted) : [];
-        Offered = IsOwner ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];
+        Invited = MayInvite ? await invitations.ListAsync(visit, HttpContext.RequestAborted) : [];
+        Offered = MayInvite ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];
         return Page();
     }
 }

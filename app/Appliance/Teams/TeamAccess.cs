@@ -109,5 +109,10 @@ public sealed class TeamVisit(TeamSession session, UserId person, string referen
     /// <summary>May change who is in the team.</summary>
     public bool IsOwner { get; } = role == Membership.Owner;
 
+    /// <summary>Whether they have one of <see cref="Groups.Permission.All"/>, as the database says now.</summary>
+    /// <exception cref="DatabaseUnavailableException">The database does not answer.</exception>
+    public async Task<bool> MayAsync(string permission, CancellationToken cancellationToken) =>
+        (await Session.SqlAsync<bool>($"""select {permission} = any(app_permissions()) as "Value" """, cancellationToken)).Single();
+
     public ValueTask DisposeAsync() => Session.DisposeAsync();
 }

@@ -46,12 +46,12 @@ public sealed class TeamDirectory(Database database, TeamKeys keys, TimeProvider
             """, cancellationToken);
     }
 
-    internal static string CheckedName(string? name)
+    internal static string CheckedName(string? name, string what = "A team’s name")
     {
         name = name?.Trim() ?? "";
         if (name.Length is 0 or > MaxNameLength)
         {
-            throw new TeamRuleException($"A team's name has 1 to {MaxNameLength} characters.");
+            throw new TeamRuleException($"{what} has 1 to {MaxNameLength} characters.");
         }
         if (name.EnumerateRunes().Any(IsRefused) || name.Contains('\uFFFD', StringComparison.Ordinal))
         {

@@ -11,6 +11,7 @@ public static class TeamsServices
         services.AddSingleton<TeamAccess>();
         services.AddSingleton<TeamDirectory>();
         services.AddSingleton<Members>();
+        services.AddSingleton<Groups.TeamGroups>();
         services.AddSingleton<Offers>();
         services.AddSingleton<Invitations.TeamInvitations>();
         services.AddSingleton<UnusedAccess.TeamAccessList>();

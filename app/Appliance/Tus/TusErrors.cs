@@ -30,6 +30,7 @@ internal static class TusErrors
                 refused.Rule switch
                 {
                     FileRule.FolderGone => StatusCodes.Status404NotFound,
+                    FileRule.NotAllowed => StatusCodes.Status403Forbidden,
                     FileRule.QuotaExceeded => StatusCodes.Status507InsufficientStorage,
                     _ => StatusCodes.Status409Conflict,
                 },

@@ -68,6 +68,7 @@ public static class FilesApi
         FileRule.Changed => (StatusCodes.Status412PreconditionFailed, "changed"),
         // RFC 4918 section 11.5: what cannot be stored because there is no room for it.
         FileRule.QuotaExceeded => (StatusCodes.Status507InsufficientStorage, "quota-exceeded"),
+        FileRule.NotAllowed => (StatusCodes.Status403Forbidden, "not-allowed"),
         FileRule.TooMany => (StatusCodes.Status400BadRequest, "too-many"),
         FileRule.BadSearch => (StatusCodes.Status400BadRequest, "bad-search"),
         _ => throw new ArgumentOutOfRangeException(nameof(rule), rule, null),

@@ -79,10 +79,10 @@ public sealed class TeamInvitations(Database database, MailQueue mails, SetUpLin
     }
 
     /// <summary>Invites whoever has the address. Inviting again sends a new link, and the one before stops working. Commits.</summary>
-    /// <exception cref="TeamRuleException">Not an owner, no mail server, not an address, or too many.</exception>
+    /// <exception cref="TeamRuleException">They may not let people in, no mail server, not an address, or too many.</exception>
     public async Task InviteAsync(TeamVisit visit, string? email, HttpContext http, CancellationToken ct)
     {
-        RequireOwner(visit);
+        await Members.RequireInviterAsync(visit, ct);
         var address = email?.Trim() ?? "";
         if (!AreOffered)
         {
@@ -134,7 +134,7 @@ public sealed class TeamInvitations(Database database, MailQueue mails, SetUpLin
     /// <summary>Takes an invitation back. Commits.</summary>
     public async Task WithdrawAsync(TeamVisit visit, string? reference, Origin origin, CancellationToken ct)
     {
-        RequireOwner(visit);
+        await Members.RequireInviterAsync(visit, ct);
         var gone = await visit.Session.SqlAsync<string>(
             $"""delete from team_invitations where team_id = app_team() and reference = {reference ?? ""} and used_at is null returning email as "Value" """, ct);
         if (gone is [var email])
@@ -193,13 +193,5 @@ public sealed class TeamInvitations(Database database, MailQueue mails, SetUpLin
         var token = setUp.ForInvited(session, by, invitation.Email);
         await session.CommitAsync(ct);
         return token;
-    }
-
-    private static void RequireOwner(TeamVisit visit)
-    {
-        if (!visit.IsOwner)
-        {
-            throw new TeamRuleException("Only an owner of the team decides who is in it.");
-        }
     }
 }

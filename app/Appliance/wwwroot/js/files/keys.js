@@ -4,7 +4,7 @@ import { cut, isCutting, paste } from './clipboard.js';
 import { shortcuts } from './commands.js';
 import { newFolder, rename } from './naming.js';
 import { root } from './page.js';
-import { all } from './rows.js';
+import { all, changeable } from './rows.js';
 import { activeRow, choose, clear, focus, selectAll, selected, targets } from './select.js';
 import { closePanel, panelIsOpen } from './panel.js';
 import { columns } from './tiles.js';
@@ -16,8 +16,8 @@ const inList = (target) => target.closest?.('[data-rows]');
 
 const ANYWHERE = {
   '?': () => shortcuts(),
-  n: () => newFolder(),
-  u: () => document.querySelector('[data-upload-choose]').click(),
+  n: () => document.querySelector('[data-act="new-folder"]') && newFolder(),
+  u: () => document.querySelector('[data-upload-choose]')?.click(),
 };
 const IN_LIST = {
   ArrowDown: (event) => walk(event, columns()),
@@ -30,15 +30,15 @@ const IN_LIST = {
   PageUp: (event) => walk(event, -10),
   ' ': (event) => choose(activeRow(), { add: true, range: event.shiftKey }),
   Enter: () => activeRow()?.querySelector('.file-name').click(),
-  F2: () => rename(activeRow()),
-  Delete: () => trash(targets()),
-  m: () => move(targets()),
+  F2: () => changeable([activeRow()].filter(Boolean)).forEach(rename),
+  Delete: () => trash(changeable(targets())),
+  m: () => move(changeable(targets())),
   v: () => activeRow()?.dataset.kind === 'file' && view(activeRow().dataset.entry),
   ContextMenu: () => activeRow()?.querySelector('[data-row-menu]').click(),
 };
 const WITH_CONTROL = {
   a: () => selectAll(),
-  x: () => cut(targets()),
+  x: () => cut(changeable(targets())),
   v: () => paste(),
 };
 

@@ -6,7 +6,7 @@ import { download } from './download.js';
 import { rename } from './naming.js';
 import { root } from './page.js';
 import { showPanel } from './panel.js';
-import { panelAddress } from './rows.js';
+import { changeable, panelAddress } from './rows.js';
 import { choose, focus, selected, targets } from './select.js';
 import { toast } from '../toast.js';
 import { view } from './viewer.js';
@@ -18,16 +18,17 @@ function items(row) {
   const rows = targets(row);
   const one = rows.length === 1;
   const isFolder = row.dataset.kind === 'folder';
+  const may = changeable(rows).length === rows.length;
   return [
     one && isFolder && ['folder', 'Open', () => row.querySelector('.file-name').click()],
     one && !isFolder && ['expand', 'View full screen', () => view(row.dataset.entry), 'V'],
     one && ['panel', 'Details', () => showPanel(row.dataset.entry)],
     ['download', one && !isFolder ? 'Download' : 'Download as ZIP', () => download(rows)],
-    one && ['edit', 'Rename', () => rename(row), 'F2'],
-    ['scissors', 'Cut', () => cut(rows), 'Ctrl+X'],
-    ['move', 'Move to …', () => move(rows), 'M'],
+    one && may && ['edit', 'Rename', () => rename(row), 'F2'],
+    may && ['scissors', 'Cut', () => cut(rows), 'Ctrl+X'],
+    may && ['move', 'Move to …', () => move(rows), 'M'],
     one && ['link', 'Copy link', () => copyLink(row)],
-    ['trash', 'Move to trash', () => trash(rows), 'Delete'],
+    may && ['trash', 'Move to trash', () => trash(rows), 'Delete'],
   ].filter(Boolean);
 }
 
