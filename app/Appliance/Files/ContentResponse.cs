@@ -51,7 +51,7 @@ internal static class ContentResponse
             response.StatusCode = StatusCodes.Status404NotFound;
             return;
         }
-        await SendAsync(context, found.Content, found.Segments, dress, AccessWatch.Over(context, team));
+        await SendAsync(context, found.Content, found.Segments, dress, AccessWatch.Over(context, team, entry));
     }
 
     /// <summary>Sends content that was found, to whoever is allowed to have it as long as the watch says so.</summary>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Appliance.Data;
 using Appliance.Ledger;
 using Appliance.Teams;
+using Appliance.Teams.Groups;
 using Appliance.Vault;
 
 namespace Appliance.Files;
@@ -126,9 +127,14 @@ public sealed class Trash(Database database, EntryChanges changes, Purge purge, 
     /// Deletes everything in the trash that the person manages for good; answers how many things that was. Very many go in several transactions, each of which is in the
     /// ledger; whoever is interrupted empties the rest by asking again.
     /// </summary>
+    /// <exception cref="FileRuleException">They manage nothing in this team.</exception>
     public async Task<int> EmptyAsync(TeamVisit visit, Origin origin, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(visit);
+        if (!(await visit.Session.SqlAsync<bool>($"""select app_else(3) or app_except(3) <> array[]::uuid[] as "Value" """, cancellationToken)).Single())
+        {
+            throw FileRuleException.NotAllowed(Level.Manage);
+        }
         var emptied = await MarkAllAsync(visit.Session, origin, cancellationToken);
         for (var marked = emptied; marked == MostMarked; emptied += marked)
         {

@@ -16,7 +16,10 @@ public sealed class AccessWatch(TimeProvider time, Func<Task<bool>> ask)
     private DateTimeOffset _asked = time.GetUtcNow();
 
     /// <summary>For the endpoint of a team, whose access was just checked.</summary>
-    public static AccessWatch Over(HttpContext context, string team)
+    /// <param name="context">The request.</param>
+    /// <param name="team">The team's reference.</param>
+    /// <param name="entry">The file that is sent: a group can stop letting one read it. Null where it is no single one.</param>
+    public static AccessWatch Over(HttpContext context, string team, string? entry = null)
     {
         var (services, cancelled) = (context.RequestServices, context.RequestAborted);
         return new AccessWatch(services.GetRequiredService<TimeProvider>(), async () =>
@@ -29,7 +32,8 @@ public sealed class AccessWatch(TimeProvider time, Func<Task<bool>> ask)
                 return false;
             }
             await using var visit = await services.GetRequiredService<TeamAccess>().EnterAsync(team, context.User, cancelled);
-            return visit is not null;
+            return visit is not null && (entry is null || (await visit.Session.SqlAsync<bool>(
+                $"""select exists (select from entries where team_id = app_team() and reference = {entry}) as "Value" """, cancelled)).Single());
         });
     }
 

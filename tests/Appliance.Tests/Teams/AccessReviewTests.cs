@@ -60,9 +60,9 @@ public sealed class AccessReviewTests(MailHost host) : IClassFixture<MailHost>
         var access = await owner.HtmlAsync($"/teams/{team}/access");
         access.ShouldContain("2 kept, 1 taken out");
         var csv = await owner.Client.GetStringAsync(Regex.Match(access, $"/teams/{team}/access/reviews/[^\"]+", RegexOptions.None, TimeSpan.FromSeconds(5)).Value);
-        csv.ShouldStartWith("\"username\",\"role\",\"since\",\"last_used\",\"decision\"\r\n");
+        csv.ShouldStartWith("\"username\",\"role\",\"since\",\"last_used\",\"decision\",\"reaches\"\r\n");
         csv.ShouldContain($"\"{gone.Username}\",\"member\"");
-        csv.ShouldContain("\"removed\"\r\n");
+        csv.ShouldContain("\"removed\",\"Everyone: ");
         csv.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Length.ShouldBe(4);
         (await host.ScalarAsync<string>(
             $"select e.details from ledger_entries e join teams t on t.id = e.tree where t.reference = '{team}' and e.action = 'access-review.signed'")).ShouldContain("\"removed\":\"1\"");

@@ -1,10 +1,8 @@
-using System.Net.Http.Headers;
 using System.Text;
 using System.Text.RegularExpressions;
 using Appliance.Data;
 using Appliance.Tests.Tus;
 using Microsoft.AspNetCore.Http.Metadata;
-using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Appliance.Tests.TestServers;
@@ -24,14 +22,14 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
     public async Task Another_teams_things_answer_as_things_that_do_not_exist()
     {
         using var anna = await Person.NewAsync(host);
-        var theirs = await WorldAsync(anna);
+        var theirs = await TeamWorld.MakeAsync(host, anna);
         using var mallory = await Person.NewAsync(host, "mallory");
-        var own = await WorldAsync(mallory);
+        var own = await TeamWorld.MakeAsync(host, mallory);
         var tested = 0;
-        foreach (var (method, template) in Endpoints())
+        foreach (var (method, template) in TeamWorld.Endpoints(host))
         {
             var unknown = new Dictionary<string, string>(StringComparer.Ordinal);
-            foreach (var name in Parameters().Matches(template).Select(m => m.Groups["name"].Value))
+            foreach (var name in TeamWorld.Parameters().Matches(template).Select(m => m.Groups["name"].Value))
             {
                 theirs.ShouldContainKey(name, $"{template} has a parameter that this test does not know: give it a value of the other team");
                 unknown[name] = name is "number" or "index" ? theirs[name] : Reference.New();
@@ -54,11 +52,11 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
     public async Task Somebody_who_is_not_signed_in_reaches_nothing()
     {
         using var anna = await Person.NewAsync(host);
-        var theirs = await WorldAsync(anna);
+        var theirs = await TeamWorld.MakeAsync(host, anna);
         using var nobody = host.Client();
-        foreach (var (method, template) in Endpoints())
+        foreach (var (method, template) in TeamWorld.Endpoints(host))
         {
-            using var answer = await nobody.SendAsync(Request(method, template, theirs));
+            using var answer = await nobody.SendAsync(TeamWorld.Request(method, template, theirs));
             ((int)answer.StatusCode).ShouldBeOneOf(302, 401, 403);
         }
     }
@@ -92,22 +90,10 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         (await ben.Http.GetStringAsync("/teams")).ShouldNotContain(team);
     }
 
-    /// <summary>What the API takes in JSON, with the places where it names things.</summary>
-    private static readonly Dictionary<string, string> s_bodies = new(StringComparer.Ordinal)
-    {
-        ["POST /api/v1/teams/{team}/folders"] = """{"name":"new","folder":"{folder}"}""",
-        ["POST /api/v1/teams/{team}/entries/lookup"] = """{"folder":"{folder}","names":["file"]}""",
-        ["POST /api/v1/teams/{team}/entries/move"] = """{"entries":["{entry}"],"folder":null}""",
-        ["POST /api/v1/teams/{team}/entries/trash"] = """{"entries":["{entry}"]}""",
-        ["PATCH /api/v1/teams/{team}/entries/{entry}"] = """{"name":"new"}""",
-        ["POST /api/v1/teams/{team}/trash/restore"] = """{"entries":["{trashed}"]}""",
-        ["POST /api/v1/teams/{team}/trash/delete"] = """{"entries":["{trashed}"]}""",
-    };
-
     /// <summary>Requests in one's own team that name something in their body or query; the second group names one's own thing, and moves it to the other's place.</summary>
     private static readonly (string Method, string Path, string? Json)[] s_naming =
     [
-        .. s_bodies.Select(b => (b.Key.Split(' ')[0], b.Key.Split(' ')[1].Replace("{team}", "{own-team}", StringComparison.Ordinal), (string?)b.Value)),
+        .. TeamWorld.Bodies.Select(b => (b.Key.Split(' ')[0], b.Key.Split(' ')[1].Replace("{team}", "{own-team}", StringComparison.Ordinal), (string?)b.Value)),
         ("GET", "/api/v1/teams/{own-team}/entries?folder={folder}", null),
         ("POST", "/api/v1/teams/{own-team}/files?name=new&folder={folder}", null),
         ("GET", "/api/v1/teams/{own-team}/archive?entry={entry}", null),
@@ -121,9 +107,9 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
     public async Task What_a_body_or_query_names_of_another_team_is_as_unknown_as_what_does_not_exist()
     {
         using var anna = await Person.NewAsync(host);
-        var theirs = await WorldAsync(anna);
+        var theirs = await TeamWorld.MakeAsync(host, anna);
         using var mallory = await Person.NewAsync(host, "mallory");
-        var own = (await WorldAsync(mallory)).ToDictionary(v => "own-" + v.Key, v => v.Value, StringComparer.Ordinal);
+        var own = (await TeamWorld.MakeAsync(host, mallory)).ToDictionary(v => "own-" + v.Key, v => v.Value, StringComparer.Ordinal);
         var unknown = theirs.ToDictionary(v => v.Key, v => v.Key == "number" ? "1" : Reference.New(), StringComparer.Ordinal);
         foreach (var (method, path, json) in s_naming)
         {
@@ -131,8 +117,8 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
             foreach (var values in new[] { theirs, unknown })
             {
                 var all = values.Concat(own).ToDictionary(StringComparer.Ordinal);
-                var request = TusClient.Request(HttpMethod.Parse(method), Fill(path, all));
-                request.Content = json is not null ? new StringContent(Fill(json, all), Encoding.UTF8, "application/json") : method == "POST" ? new ByteArrayContent([1]) : null;
+                var request = TusClient.Request(HttpMethod.Parse(method), TeamWorld.Fill(path, all));
+                request.Content = json is not null ? new StringContent(TeamWorld.Fill(json, all), Encoding.UTF8, "application/json") : method == "POST" ? new ByteArrayContent([1]) : null;
                 using var answer = await mallory.Http.SendAsync(request);
                 var text = await answer.Content.ReadAsStringAsync();
                 ((int)answer.StatusCode).ShouldBeOneOf([404, 409], $"{method} {path} {json}: {text}");
@@ -144,54 +130,10 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         var taking = host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
             .Where(e => e.RoutePattern.RawText!.StartsWith("/api/v1/teams/{team}", StringComparison.Ordinal) && e.Metadata.GetMetadata<IAcceptsMetadata>() is { } takes && takes.ContentTypes.Contains("application/json"))
             .SelectMany(e => e.Metadata.GetMetadata<IHttpMethodMetadata>()!.HttpMethods.Select(m => $"{m} {e.RoutePattern.RawText}"));
-        taking.ShouldBeSubsetOf(s_bodies.Keys);
+        taking.ShouldBeSubsetOf(TeamWorld.Bodies.Keys);
         (await anna.ListAsync(theirs["team"])).Select(e => e.Name).ShouldBe(["Folder", "file"]);
         (await mallory.ListAsync(own["own-team"])).Select(e => e.Name).ShouldBe(["Folder", "file"]);
     }
-
-    private static string Fill(string text, Dictionary<string, string> values) => values.Aggregate(text, (filled, v) => filled.Replace("{" + v.Key + "}", v.Value, StringComparison.Ordinal));
-
-    private async Task<Dictionary<string, string>> WorldAsync(Person person)
-    {
-        var team = await person.TeamAsync();
-        var folder = await person.FolderAsync(team, "Folder");
-        var tus = new TusClient(person, team);
-        await tus.UploadAsync("file", [1, 2, 3]);
-        var files = new Files.FilesClient(person, team);
-        var trashed = await files.FileAsync("in the trash");
-        await files.TrashAsync(trashed);
-        var upload = await tus.CreateAsync("unfinished", 10);
-        (await tus.PatchAsync(upload, 0, new byte[5])).EnsureSuccessStatusCode();
-        var review = Reference.New();
-        await host.Cluster.SuperuserAsync(
-            host.Settings.DatabaseName,
-            $"insert into access_reviews (team_id, reference, signed_at, signed_by, kept, removed, lines) select id, '{review}', now(), '{person.Id}', 1, 0, '[]' from teams where reference = '{team}'");
-        var request = Reference.New();
-        await host.Cluster.SuperuserAsync(
-            host.Settings.DatabaseName,
-            $"insert into access_requests (team_id, reference, user_id, kind, reason, code_mac, made_at, expires_at) select id, '{request}', '{person.Id}', 'owner', 'x', '\\x01', now(), now() + interval '1 day' from teams where reference = '{team}'");
-        return new Dictionary<string, string>(StringComparer.Ordinal)
-        {
-            ["team"] = team,
-            ["review"] = review,
-            ["request"] = request,
-            ["index"] = "0",
-            ["folder"] = folder,
-            ["entry"] = (await person.ListAsync(team)).Single(e => e.Name == "file").Reference,
-            ["upload"] = upload.Split('/')[^1],
-            ["number"] = "1",
-            ["trashed"] = trashed,
-        };
-    }
-
-    private IEnumerable<(HttpMethod Method, string Template)> Endpoints() =>
-        from endpoint in host.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-        let template = "/" + endpoint.RoutePattern.RawText!.TrimStart('/')
-        where template.StartsWith("/teams/{team}", StringComparison.Ordinal) || template.StartsWith("/api/v1/teams/{team}", StringComparison.Ordinal)
-        from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>() is { HttpMethods.Count: > 0 } said ? said.HttpMethods
-            : endpoint.Metadata.GetMetadata<PageActionDescriptor>() is not null ? ["GET", "POST"] : (IReadOnlyList<string>)["GET", "POST", "PUT", "PATCH", "DELETE"]
-        where method != "OPTIONS" // says what the server can do, without looking at the address
-        select (HttpMethod.Parse(method), template);
 
     private static async Task SameAsync(
         Person person, HttpMethod method, string template, Dictionary<string, string> theirs, Dictionary<string, string> unknown)
@@ -205,7 +147,7 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
 
     private static async Task<(int Status, string Body, string Headers)> AnswerAsync(Person person, HttpMethod method, string template, Dictionary<string, string> values)
     {
-        using var answer = await person.Http.SendAsync(Request(method, template, values, person.Csrf));
+        using var answer = await person.Http.SendAsync(TeamWorld.Request(method, template, values, person.Csrf));
         var body = await answer.Content.ReadAsStringAsync();
         foreach (var (name, value) in values.Where(v => v.Value.Length == Reference.Length))
         {
@@ -213,53 +155,6 @@ public sealed partial class IsolationTests(ApplianceHost host) : IClassFixture<A
         }
         return ((int)answer.StatusCode, TraceIds().Replace(body, "trace"), string.Join('|', answer.Headers.Select(h => h.Key).Order(StringComparer.Ordinal)));
     }
-
-    /// <summary>A request that would work on one's own things.</summary>
-    private static HttpRequestMessage Request(HttpMethod method, string template, Dictionary<string, string> values, string csrf = "")
-    {
-        var path = Parameters().Replace(template, m => values[m.Groups["name"].Value]);
-        var request = TusClient.Request(method, path);
-        if (s_bodies.TryGetValue($"{method} {template}", out var json))
-        {
-            request.Content = new StringContent(Fill(json, values), Encoding.UTF8, "application/json");
-        }
-        else if (path.EndsWith("/files", StringComparison.Ordinal) && method == HttpMethod.Post)
-        {
-            request.RequestUri = new Uri($"{path}?name=new", UriKind.Relative);
-            request.Content = new ByteArrayContent([1]);
-        }
-        else if (path.TrimEnd('/').EndsWith("/archive", StringComparison.Ordinal))
-        {
-            var entry = new string('a', Reference.Length);
-            request.RequestUri = new Uri(method == HttpMethod.Post ? path : $"{path}?entry={entry}", UriKind.Relative);
-            request.Content = method == HttpMethod.Post ? new FormUrlEncodedContent([new("entry", entry)]) : null;
-        }
-        else if (method == HttpMethod.Put)
-        {
-            request.Content = new ByteArrayContent([1]);
-        }
-        else if (path.Contains("/uploads", StringComparison.Ordinal))
-        {
-            request.Headers.Add("Upload-Offset", "5");
-            request.Headers.Add("Upload-Length", "10");
-            request.Headers.Add("Upload-Metadata", template.Contains("{upload}", StringComparison.Ordinal) ? "" : TusClient.Metadata("new"));
-            request.Content = method == HttpMethod.Patch
-                ? new ByteArrayContent([1]) { Headers = { ContentType = new MediaTypeHeaderValue("application/offset+octet-stream") } }
-                : null;
-        }
-        else if (path.Contains("/upload/", StringComparison.Ordinal))
-        {
-            request.Content = new MultipartFormDataContent { { new StringContent(csrf), "RequestVerificationToken" }, { new ByteArrayContent([1]), "Files", "new" } };
-        }
-        else if (method == HttpMethod.Post)
-        {
-            request.Content = new FormUrlEncodedContent([new("Name", "new"), new("Username", "somebody")]);
-        }
-        return request;
-    }
-
-    [GeneratedRegex(@"\{\**(?<name>[a-z]+)[^}]*\}", RegexOptions.ExplicitCapture, 5000)]
-    private static partial Regex Parameters();
 
     [GeneratedRegex("\"traceId\":\"[^\"]*\"", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex TraceIds();

@@ -1,3 +1,4 @@
+using Appliance.Teams.Groups;
 using Appliance.Teams.UnusedAccess;
 using Appliance.Web;
 
@@ -8,7 +9,7 @@ public static class AccessExport
 {
     private static readonly string[] s_now = ["username", "state", "role", "reaches", "since", "last_used", "ends"];
 
-    private static readonly string[] s_signed = ["username", "role", "since", "last_used", "decision"];
+    private static readonly string[] s_signed = ["username", "role", "since", "last_used", "decision", "reaches"];
 
     public static void MapAccessExport(this IEndpointRouteBuilder app)
     {
@@ -25,10 +26,11 @@ public static class AccessExport
             return TypedResults.StatusCode(StatusCodes.Status404NotFound);
         }
         var (rules, now) = (await TeamAccessList.RulesAsync(visit.Session, context.RequestAborted), clock.GetUtcNow());
+        var reaches = await GroupSummary.ReadAsync(visit.Session, context.RequestAborted);
         var rows = new List<string[]> { s_now };
         rows.AddRange((await TeamAccessList.ListAsync(visit.Session, context.RequestAborted)).Select(m => new[]
         {
-            m.Username, "member", m.Role, "all files, read and write", Csv.Time(m.Since), Csv.Time(m.LastUsedAt), m.Warned is null ? "" : Csv.Time(m.EndsAt(rules, now)),
+            m.Username, "member", m.Role, reaches.GetValueOrDefault(m.UserId, ""), Csv.Time(m.Since), Csv.Time(m.LastUsedAt), m.Warned is null ? "" : Csv.Time(m.EndsAt(rules, now)),
         }));
         rows.AddRange((await TeamAccessList.ListEndedAsync(visit, context.RequestAborted)).Select(e => new[]
         {
@@ -45,7 +47,7 @@ public static class AccessExport
             return TypedResults.StatusCode(StatusCodes.Status404NotFound);
         }
         var rows = new List<string[]> { s_signed };
-        rows.AddRange(lines.Select(l => new[] { l.Username, l.Role, Csv.Time(l.Since), Csv.Time(l.LastUsedAt), l.Kept ? "kept" : "removed" }));
+        rows.AddRange(lines.Select(l => new[] { l.Username, l.Role, Csv.Time(l.Since), Csv.Time(l.LastUsedAt), l.Kept ? "kept" : "removed", l.Reaches ?? "" }));
         return File(context, rows, $"access-review-{review}.csv");
     }
 

@@ -73,6 +73,7 @@ public sealed class AccessReviews(MailQueue mails, Settings settings, TimeProvid
         {
             throw new TeamRuleException("Nothing was signed: you cannot take yourself out in a review. Leave on the members’ page.");
         }
+        var reaches = await Groups.GroupSummary.ReadAsync(session, ct);
         var gone = everyone.Where(m => !decisions[m.UserId]).ToList();
         foreach (var member in gone)
         {
@@ -92,7 +93,7 @@ public sealed class AccessReviews(MailQueue mails, Settings settings, TimeProvid
             SignedBy = visit.Person,
             Kept = everyone.Count - gone.Count,
             Removed = gone.Count,
-            Lines = JsonSerializer.Serialize(everyone.Select(m => new ReviewedLine(m.Username, m.Role, m.Since, m.LastUsedAt, decisions[m.UserId]))),
+            Lines = JsonSerializer.Serialize(everyone.Select(m => new ReviewedLine(m.Username, m.Role, m.Since, m.LastUsedAt, decisions[m.UserId], reaches.GetValueOrDefault(m.UserId)))),
         };
         session.Add(review);
         session.Record(

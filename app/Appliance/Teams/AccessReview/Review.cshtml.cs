@@ -17,6 +17,9 @@ public sealed class ReviewModel(TeamAccess access, AccessReviews reviews, TimePr
 
     public IReadOnlyList<MemberAccess> Everyone { get; private set; } = [];
 
+    /// <summary>What each of them reaches, in words.</summary>
+    public IReadOnlyDictionary<Guid, string> Reaches { get; private set; } = new Dictionary<Guid, string>();
+
     public Guid Me { get; private set; }
 
     public ReviewState State { get; private set; } = null!;
@@ -42,6 +45,7 @@ public sealed class ReviewModel(TeamAccess access, AccessReviews reviews, TimePr
             return NothingHere;
         }
         (Everyone, State, Me) = (await TeamAccessList.ListAsync(visit.Session, ct), await AccessReviews.StateAsync(visit.Session, ct), visit.Person.Value);
+        Reaches = await Groups.GroupSummary.ReadAsync(visit.Session, ct);
         return Page();
     }
 

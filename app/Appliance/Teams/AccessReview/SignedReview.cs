@@ -51,8 +51,8 @@ internal sealed class SignedReviewConfiguration : IEntityTypeConfiguration<Signe
     }
 }
 
-/// <summary>Somebody's access as a review saw it, and what was decided.</summary>
-public sealed record ReviewedLine(string Username, string Role, DateTimeOffset Since, DateTimeOffset? LastUsedAt, bool Kept);
+/// <summary>Somebody's access as a review saw it, and what was decided. <c>Reaches</c>: <see cref="Groups.GroupSummary"/>; null where it was signed before there were groups.</summary>
+public sealed record ReviewedLine(string Username, string Role, DateTimeOffset Since, DateTimeOffset? LastUsedAt, bool Kept, string? Reaches = null);
 
 /// <summary>A review in the list of those that were signed.</summary>
 public sealed record ReviewSummary(string Reference, DateTimeOffset SignedAt, string SignedBy, int Kept, int Removed);

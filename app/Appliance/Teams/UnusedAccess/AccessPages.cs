@@ -11,6 +11,9 @@ public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage
 {
     public IReadOnlyList<MemberAccess> Everyone { get; private set; } = [];
 
+    /// <summary>What each of them reaches, in words.</summary>
+    public IReadOnlyDictionary<Guid, string> Reaches { get; private set; } = new Dictionary<Guid, string>();
+
     public IReadOnlyList<EndedAccess> Ended { get; private set; } = [];
 
     public AccessRules Rules { get; private set; } = new(null);
@@ -30,6 +33,7 @@ public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage
             return NothingHere;
         }
         Everyone = await TeamAccessList.ListAsync(visit.Session, ct);
+        Reaches = await Groups.GroupSummary.ReadAsync(visit.Session, ct);
         Ended = await TeamAccessList.ListEndedAsync(visit, ct);
         Rules = await TeamAccessList.RulesAsync(visit.Session, ct);
         Reviews = await AccessReview.AccessReviews.StateAsync(visit.Session, ct);
