@@ -63,7 +63,11 @@ public sealed class GroupTests(Chromium chromium)
         await other.Page.GotoAsync($"/teams/{team}/files");
         await Expect(other.Page.GetByRole(AriaRole.Link, new() { Name = "Plans", Exact = true })).ToBeVisibleAsync();
         (await other.Page.GetByText("Accounts").CountAsync()).ShouldBe(0);
-        (await other.Page.GetByText("New folder").CountAsync()).ShouldBe(0);
+        (await other.Page.Locator("[data-act=new-folder], [data-upload-choose]").CountAsync()).ShouldBe(0);
+        await page.GotoAsync($"/teams/{team}/files");
+        await page.GetByRole(AriaRole.Link, new() { Name = "Actions for Plans" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Menuitem, new() { Name = "Move to trash" })).ToBeVisibleAsync();
+        await page.Keyboard.PressAsync("Escape");
         await other.Page.GetByRole(AriaRole.Link, new() { Name = "Actions for Plans" }).ClickAsync();
         await Expect(other.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Details" })).ToBeVisibleAsync();
         (await other.Page.GetByRole(AriaRole.Menuitem, new() { Name = "Move to trash" }).CountAsync()).ShouldBe(0);

@@ -8,7 +8,7 @@ export const body = () => root()?.querySelector('[data-rows]') ?? null;
 export const all = () => [...(body()?.rows ?? [])];
 export const find = (reference) => body()?.querySelector(`[data-entry="${CSS.escape(reference)}"]`) ?? null;
 // Those that who sees them may change; the server says no to the others, too.
-export const changeable = (rows) => rows.filter((row) => !('fixed' in row.dataset));
+export const changeable = (rows) => rows.filter((row) => row.dataset.fixed !== 'true');
 export const label = (row) => row.dataset.name;
 
 let blank = { of: null, row: null }; // looked for once on each page: there may be thousands of rows to copy

@@ -30,7 +30,7 @@ async function take(gathering) {
 }
 
 onPage((main) => {
-  const zone = main.querySelector('[data-drop]');
+  const zone = main.querySelector('[data-drop="here"]');
   if (!zone) return;
   const inputs = { files: zone.querySelector('[data-upload-input]'), folder: zone.querySelector('[data-upload-folder]') };
   for (const input of Object.values(inputs)) {
