@@ -33,6 +33,7 @@ internal static partial class Commands
         });
         root.Add(Ledger(output));
         root.Add(Errors(output));
+        root.Add(BreakGlass(output));
 
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -96,6 +96,38 @@ internal static class Show
         return ExitCodes.Done;
     }
 
+    public static int Grants(TextWriter output, JsonElement answer)
+    {
+        Printable.Table(output, [["ID", "TEAM", "NAME", "OPERATOR", "STATE", "ASKED", "APPROVABLE", "ENDS", "READ", "REASON"], .. answer.GetProperty("grants").EnumerateArray().Select(grant => new[]
+        {
+            Text(grant, "reference"), Text(grant, "team"), Text(grant, "teamName"), Text(grant, "operator"), Text(grant, "state"), Time(grant, "askedAt"), Time(grant, "approvableAt"),
+            Time(grant, "endsAt"), Text(grant, "downloads"), Text(grant, "reason"),
+        })]);
+        return ExitCodes.Done;
+    }
+
+    public static int Grant(TextWriter output, JsonElement grant)
+    {
+        Printable.Table(output,
+        [
+            ["id", Text(grant, "reference")],
+            ["team", $"{Text(grant, "teamName")} ({Text(grant, "team")})"],
+            ["state", Text(grant, "state")],
+            ["approvable", "from " + Time(grant, "approvableAt")],
+            ["ends", Time(grant, "endsAt")],
+        ]);
+        return ExitCodes.Done;
+    }
+
+    public static int Files(TextWriter output, JsonElement answer)
+    {
+        Printable.Table(output, [["REFERENCE", "KIND", "SIZE", "CHANGED", "NAME"], .. answer.GetProperty("files").EnumerateArray().Select(file => new[]
+        {
+            Text(file, "reference"), Text(file, "kind"), Size(file, "size"), Time(file, "modifiedAt"), Text(file, "name"),
+        })]);
+        return ExitCodes.Done;
+    }
+
     private static string Limit(string limit, JsonElement team, string byDefault) =>
         (limit == "-" ? "any" : limit) + (team.GetProperty(byDefault).GetBoolean() ? " (the appliance's default)" : "");
 

@@ -1,3 +1,4 @@
+using Appliance.Admin.BreakGlass;
 using Appliance.Web;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
@@ -16,6 +17,7 @@ internal static class AdminServices
         services.AddSingleton<OperatorKeys>();
         services.AddHostedService(provider => provider.GetRequiredService<OperatorKeys>());
         services.AddSingleton<OperatorWork>().AddSingleton<ConfigCheck>().AddSingleton<LedgerCheck>().AddSingleton<OperatorErrors>().AddSingleton<OperatorStatus>();
+        services.AddBreakGlass();
         services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, OperatorKeyHandler>(OperatorKeyHandler.Scheme, null);
         services.AddAuthorizationBuilder().AddPolicy(Access.Operator, policy => policy
             .AddAuthenticationSchemes(OperatorKeyHandler.Scheme).RequireAuthenticatedUser().AddRequirements(new AdminActionRequirement()));
@@ -36,6 +38,7 @@ internal static class AdminServices
         admin.MapConfig();
         admin.MapLedger();
         admin.MapErrors();
+        admin.MapBreakGlass();
     }
 
     /// <summary>

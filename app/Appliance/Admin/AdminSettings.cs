@@ -14,6 +14,9 @@ public sealed record AdminSettings
     /// <summary>The list itself, or more of it, a line for each key. <c>APPLIANCE_OPERATOR_KEYS</c>.</summary>
     public string? Keys { get; init; }
 
+    /// <summary>How long a team's owners have to answer who asks for break-glass, before another operator may. <c>APPLIANCE_BREAKGLASS_WAIT</c>, whole hours, 1 to 144.</summary>
+    public TimeSpan BreakGlassWait { get; init; } = TimeSpan.FromHours(24);
+
     /// <summary>How often the file is looked at.</summary>
     public TimeSpan CheckInterval { get; init; } = TimeSpan.FromSeconds(2);
 

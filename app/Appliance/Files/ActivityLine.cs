@@ -37,9 +37,11 @@ public sealed record ActivityLine(DateTimeOffset At, string Who, string What, st
             "entry.restored" => ("restored it from the trash", null, "restore"),
             "version.restored" => (details.GetValueOrDefault("from") is { } from ? $"restored version {from}" : "restored an earlier version", null, "restore"),
             "version.deleted" => (details.GetValueOrDefault("version") is { } gone ? $"deleted version {gone}" : "deleted a version", null, "trash"),
+            "break-glass.read" => ("read it, as an operator", null, "info"),
+            "break-glass.listed" => ("listed it, as an operator", null, "info"),
             _ => (row.Action.Replace('.', ' '), (string?)null, "info"),
         };
-        return new ActivityLine(row.At, row.Who ?? "The appliance", what, detail, details.GetValueOrDefault(TokenName.NameDetail), icon);
+        return new ActivityLine(row.At, row.Who ?? details.GetValueOrDefault(OperatorName.NameDetail) ?? "The appliance", what, detail, details.GetValueOrDefault(TokenName.NameDetail), icon);
     }
 
     private static Dictionary<string, string?> Read(string details)

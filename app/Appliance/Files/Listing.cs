@@ -49,6 +49,9 @@ public sealed record PageStart
         },
         last.NameKey);
 
+    /// <summary>In a listing by name, for whoever has no more of the entry than that.</summary>
+    internal static PageStart AfterName(bool folder, string nameKey) => new(ListOrder.ByName, folder, 0, nameKey);
+
     internal DateTimeOffset Time => DateTimeOffset.UnixEpoch.AddTicks(Value * TimeSpan.TicksPerMicrosecond);
 
     /// <summary>As it stands in an address: opaque.</summary>

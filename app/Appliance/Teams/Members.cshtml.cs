@@ -8,7 +8,7 @@ namespace Appliance.Teams;
 
 /// <summary>Who is in the team, who is offered a place in it, and changing both.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations, AccessRequests.TeamAccessRequests requests, TimeProvider time) : TeamPage(access)
+public sealed class MembersModel(TeamAccess access, Members members, TeamInvitations invitations, AccessRequests.TeamAccessRequests requests, BreakGlass.TeamBreakGlass glass, TimeProvider time) : TeamPage(access)
 {
     public IReadOnlyList<Member> Everyone { get; private set; } = [];
 
@@ -18,6 +18,9 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
 
     /// <summary>What an owner can answer now.</summary>
     public IReadOnlyList<AccessRequests.ListedRequest> Requests { get; private set; } = [];
+
+    /// <summary>Operators who ask for the team's files, or can read them now.</summary>
+    public BreakGlass.BreakGlassNotice? Operators { get; private set; }
 
     public bool CanMail => invitations.AreOffered;
 
@@ -107,6 +110,7 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
             ReviewDue = review.DueAt;
         }
         MayLink = MayManageSignOn && await members.MayLinkAsync(visit, HttpContext.RequestAborted);
+        Operators = new(TeamReference, IsOwner, await glass.OpenAsync(visit, HttpContext.RequestAborted));
         Requests = IsOwner ? await requests.ListAsync(visit, HttpContext.RequestAborted) : [];
         Invited = MayInvite ? await invitations.ListAsync(visit, HttpContext.RequestAborted) : [];
         Offered = MayInvite ? await members.ListOffersAsync(visit, HttpContext.RequestAborted) : [];

@@ -18,6 +18,7 @@ public static class TeamsServices
         services.AddSingleton<AccessReview.AccessReviews>();
         services.AddSingleton<AccessRequests.AccessRequestMails>();
         services.AddSingleton<AccessRequests.TeamAccessRequests>();
+        services.AddSingleton<BreakGlass.TeamBreakGlass>();
         services.AddSingleton<UnusedAccess.UnusedAccessCare>();
         services.AddHostedService(provider => provider.GetRequiredService<UnusedAccess.UnusedAccessCare>());
         return services;

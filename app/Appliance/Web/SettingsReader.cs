@@ -146,6 +146,7 @@ internal sealed class SettingsReader : EnvironmentReader
             Listen = EndPoint("ADMIN_LISTEN", defaults.Listen),
             KeysFile = Text("OPERATOR_KEYS_FILE") is { } file ? Path.GetFullPath(file) : null,
             Keys = Text("OPERATOR_KEYS"),
+            BreakGlassWait = TimeSpan.FromHours(Number("BREAKGLASS_WAIT", (int)defaults.BreakGlassWait.TotalHours, 1, 144)),
         };
         if (admin.KeysFile is null && admin.Keys is null)
         {

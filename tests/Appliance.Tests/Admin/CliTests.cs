@@ -116,6 +116,46 @@ public sealed class CliTests : IClassFixture<OperatorHost>, IDisposable
     }
 
     [Fact]
+    public async Task Break_glass_is_asked_for_listed_read_and_ended()
+    {
+        await UseAdaAsync();
+        using var person = await Person.NewAsync(_host);
+        var team = await person.TeamAsync("Glass");
+        using var content = new ByteArrayContent("the plan"u8.ToArray());
+        using var made = await person.Http.PostAsync($"/api/v1/teams/{team}/files?name=plan.txt", content);
+        var file = JsonDocument.Parse(await made.Content.ReadAsStringAsync()).RootElement.GetProperty("reference").GetString()!;
+        var asked = await RunAsync("breakglass", "ask", team, "--reason", "Nobody reaches the owner", "--hours", "2", "--json");
+        asked.Code.ShouldBe(0, asked.Error);
+        var grant = JsonDocument.Parse(asked.Output).RootElement.GetProperty("reference").GetString()!;
+        (await RunAsync("breakglass", "list")).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0), r => r.Output.ShouldContain("APPROVABLE"), r => r.Output.ShouldContain(grant), r => r.Output.ShouldContain("Nobody reaches the owner"));
+        JsonDocument.Parse((await RunAsync("breakglass", "list", "--json")).Output).RootElement.GetProperty("grants").EnumerateArray().ShouldContain(g => g.GetProperty("reference").GetString() == grant);
+        var target = Path.Combine(_folder, "plan.txt");
+        (await RunAsync("breakglass", "files", grant)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(5), r => r.Error.ShouldContain("Nobody has answered yet"));
+        (await RunAsync("breakglass", "get", grant, file, target)).Code.ShouldBe(5);
+        File.Exists(target).ShouldBeFalse();
+        (await RunAsync("breakglass", "approve", grant)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(4), r => r.Error.ShouldContain("This key asked for it"));
+
+        await _host.Cluster.SuperuserAsync(_host.Settings.DatabaseName, $"update break_glass_grants set answer = 'consented', answered_at = now(), ends_at = now() + interval '2 hours', answered_by = '{person.Id}' where reference = '{grant}'");
+        (await RunAsync("breakglass", "files", grant)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Error), r => r.Output.ShouldContain("plan.txt"), r => r.Output.ShouldContain(file));
+        JsonDocument.Parse((await RunAsync("breakglass", "files", grant, "--json")).Output).RootElement.GetProperty("files").EnumerateArray().Single().GetProperty("size").GetInt64().ShouldBe(8);
+        (await RunAsync("breakglass", "files", grant, "--folder", file)).Code.ShouldBe(5);
+        var got = await RunAsync("breakglass", "get", grant, file, target);
+        (got.Code, got.Error).ShouldBe((0, ""));
+        (await File.ReadAllTextAsync(target)).ShouldBe("the plan");
+        File.GetUnixFileMode(target).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        (await RunAsync("breakglass", "get", grant, file, target)).Code.ShouldBe(2); // never over a file that is there
+        (await RunAsync("breakglass", "end", grant)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Error), r => r.Output.ShouldContain("ended"));
+        (await RunAsync("breakglass", "end", grant)).Code.ShouldBe(5);
+        (await RunAsync("breakglass", "files", grant)).Code.ShouldBe(5);
+        (await RunAsync("breakglass", "ask", team, "--reason", "short")).Code.ShouldBe(5);
+        (await RunAsync("breakglass", "ask", team)).Code.ShouldBe(2);
+        (await RunAsync("breakglass", "ask", Appliance.Data.Reference.New(), "--reason", "Nobody reaches the owner")).Code.ShouldBe(5);
+        (await RunAsync("breakglass", "end", "../users")).Code.ShouldBe(5);
+        await _host.AllowAsync(_host.Ada.Line("actions=status"));
+        (await RunAsync("breakglass", "list")).Code.ShouldBe(4);
+    }
+
+    [Fact]
     public async Task It_ends_with_a_code_that_says_why()
     {
         await UseAdaAsync();

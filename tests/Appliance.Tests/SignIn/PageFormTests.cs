@@ -51,7 +51,7 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "account/security/keys/{reference}/rename", $"/account/security/keys/{key}/rename");
         await SeeAsync(anna, "account/security/keys/{reference}/remove", $"/account/security/keys/{key}/remove");
         var team = (await anna.SendAsync("/teams", null, ("Name", "Forms"))).Headers.Location!.ToString().Split('/')[2];
-        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/access/review", "teams/{team}/links", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
+        foreach (var page in new[] { "teams/{team}/files/{folder?}", "teams/{team}/new-folder/{folder?}", "teams/{team}/upload-form/{folder?}", "teams/{team}/members", "teams/{team}/policy", "teams/{team}/access", "teams/{team}/access/review", "teams/{team}/groups", "teams/{team}/links", "teams/{team}/sso", "teams/{team}/ledger", "teams/{team}/search", "teams/{team}/trash" })
         {
             await SeeAsync(anna, page, "/" + page.Replace("{team}", team, StringComparison.Ordinal).Replace("/{folder?}", "", StringComparison.Ordinal));
         }
@@ -60,6 +60,11 @@ public sealed partial class PageFormTests(EverythingHost host) : IClassFixture<E
         await SeeAsync(anna, "teams/{team}/access/reinstate", $"/teams/{team}/access/reinstate?username={Uri.EscapeDataString((string)(await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "select u.username from revoked_access r join users u on u.id = r.user_id limit 1"))!)}");
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "insert into access_requests (team_id, reference, user_id, kind, reason, code_mac, made_at, expires_at) select team_id, 'aaaaaaaaaaaaaaaaaaaaaaaaaa', user_id, 'back', 'x', '\\x01', now(), now() + interval '1 day' from revoked_access limit 1");
         (await SeeAsync(anna, "teams/{team}/requests/{request}", $"/teams/{team}/requests/aaaaaaaaaaaaaaaaaaaaaaaaaa")).ShouldContain("The code, as you heard it");
+        await SeeAsync(anna, "teams/{team}/groups/{group}", $"/teams/{team}/groups/everyone");
+        await SeeAsync(anna, "teams/{team}/members/reach", $"/teams/{team}/members/reach?username={anna.Username}");
+        await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, $"insert into break_glass_grants (team_id, reference, operator, operator_key, reason, hours, asked_at, approvable_at, lapses_at) select id, 'bbbbbbbbbbbbbbbbbbbbbbbbbb', 'ada', repeat('a', 64), 'a good enough reason', 4, now(), now() + interval '1 day', now() + interval '168 hours' from teams where reference = '{team}'");
+        (await SeeAsync(anna, "teams/{team}/break-glass", $"/teams/{team}/break-glass")).ShouldContain("asks to read this team");
+        (await SeeAsync(anna, "teams/{team}/break-glass/{grant}", $"/teams/{team}/break-glass/bbbbbbbbbbbbbbbbbbbbbbbbbb")).ShouldContain("Let them read");
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update memberships set role = 'member'");
         (await SeeAsync(anna, "teams/{team}/ask", $"/teams/{team}/ask")).ShouldContain("What you need it for");
         await host.Cluster.SuperuserAsync(host.Settings.DatabaseName, "update memberships set role = 'owner'");

@@ -47,9 +47,14 @@ internal static partial class TeamWorld
         await host.Cluster.SuperuserAsync(
             host.Settings.DatabaseName,
             $"insert into access_requests (team_id, reference, user_id, kind, reason, code_mac, made_at, expires_at) select id, '{request}', '{person.Id}', 'owner', 'x', '\\x01', now(), now() + interval '1 day' from teams where reference = '{team}'");
+        var grant = Reference.New();
+        await host.Cluster.SuperuserAsync(
+            host.Settings.DatabaseName,
+            $"insert into break_glass_grants (team_id, reference, operator, operator_key, reason, hours, asked_at, approvable_at, lapses_at) select id, '{grant}', 'ada', repeat('a', 64), 'a good enough reason', 4, now(), now() + interval '1 day', now() + interval '168 hours' from teams where reference = '{team}'");
         return new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["team"] = team,
+            ["grant"] = grant,
             ["review"] = review,
             ["request"] = request,
             ["group"] = (await person.PostAsync($"/teams/{team}/groups", ("Name", "Group"))).Headers.Location!.ToString().Split('/')[^1],

@@ -7,7 +7,7 @@ namespace Appliance.Teams.UnusedAccess;
 
 /// <summary>Who reaches the team, since when, when they last used it, and whose access ended. For its owners; for everybody else there is no such page.</summary>
 [Authorize(Policy = Access.SignedIn)]
-public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage(access)
+public sealed class AccessPage(TeamAccess access, BreakGlass.TeamBreakGlass glass, TimeProvider clock) : TeamPage(access)
 {
     public IReadOnlyList<MemberAccess> Everyone { get; private set; } = [];
 
@@ -19,6 +19,9 @@ public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage
     public AccessRules Rules { get; private set; } = new(null);
 
     public AccessReview.ReviewState Reviews { get; private set; } = null!;
+
+    /// <summary>Operators who ask for the team's files, or can read them now.</summary>
+    public BreakGlass.BreakGlassNotice? Operators { get; private set; }
 
     /// <summary>Nobody but them could let anyone in.</summary>
     public bool HasOneOwner => Everyone.Count(m => m.Role == Membership.Owner) == 1;
@@ -36,6 +39,7 @@ public sealed class AccessPage(TeamAccess access, TimeProvider clock) : TeamPage
         Reaches = await Groups.GroupSummary.ReadAsync(visit.Session, ct);
         Ended = await TeamAccessList.ListEndedAsync(visit, ct);
         Rules = await TeamAccessList.RulesAsync(visit.Session, ct);
+        Operators = new(TeamReference, visit.IsOwner, await glass.OpenAsync(visit, ct));
         Reviews = await AccessReview.AccessReviews.StateAsync(visit.Session, ct);
         return Page();
     }
