@@ -9,6 +9,9 @@ namespace Appliance.Vault;
 /// </summary>
 public sealed class TeamKeys : IDisposable
 {
+    /// <summary>Generations that one team's key can have at once.</summary>
+    public const int MostGenerations = TeamKeyFile.MostGenerations;
+
     private const string Suffix = ".key";
     private const string Doomed = ".destroyed";
 

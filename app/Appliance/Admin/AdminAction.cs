@@ -37,10 +37,13 @@ internal static class AdminActions
     /// <summary>Errors that people were given a reference for: listing and closing them.</summary>
     public const string Errors = "errors";
 
+    /// <summary>Re-keying: how the keys stand, and rotating them.</summary>
+    public const string Keys = "keys";
+
     /// <summary>In the list of keys: every action there is, and those of later versions.</summary>
     public const string Every = "all";
 
-    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, LedgerExport, Errors];
+    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, LedgerExport, Errors, Keys];
 }
 
 /// <summary><see cref="Access.Operator"/>: the key may do what the endpoint does. Where the endpoint does not say, nobody may.</summary>

@@ -36,6 +36,7 @@ internal static class AdminServices
         admin.MapConfig();
         admin.MapLedger();
         admin.MapErrors();
+        admin.MapKeys();
     }
 
     /// <summary>
