@@ -104,7 +104,10 @@ public sealed class FileKeyProvider : IKeyProvider, IDisposable
         KeptKeyFile.Tidy(_path, _held.Keys[0].KeyId);
     }
 
-    /// <summary>What lies there now. What cannot be read changes nothing: what is held goes on.</summary>
+    /// <summary>
+    /// What lies there now. What cannot be read changes nothing, and neither does a key that does not keep the one that was current: only who held that one can have
+    /// made a successor. What is held goes on.
+    /// </summary>
     private void Refresh()
     {
         lock (_gate)
@@ -114,7 +117,8 @@ public sealed class FileKeyProvider : IKeyProvider, IDisposable
             {
                 try
                 {
-                    _held = Load();
+                    var now = Load();
+                    _held = now.Keys.Any(key => key.KeyId == _held.Keys[0].KeyId) ? now : _held with { Stamp = stamp };
                 }
                 catch (KeyFileException)
                 {
