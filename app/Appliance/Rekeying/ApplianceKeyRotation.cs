@@ -77,7 +77,7 @@ internal sealed partial class ApplianceKeyRotation(
         }
         var (resealed, unreadable) = await rows.ResealAsync(ct);
         await EndAsync(rotation with { Rewrapped = rotation.Rewrapped + done + resealed, Damaged = damaged, Unreadable = unreadable }, ct);
-        return false;
+        return true;
     }
 
     private async Task EndAsync(Rotation rotation, CancellationToken ct)
