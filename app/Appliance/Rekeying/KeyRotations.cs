@@ -8,7 +8,7 @@ namespace Appliance.Rekeying;
 /// <summary>Does the rotations that were asked for, in the background. One replica at a time is at it; whatever cut it off, the next turn goes on.</summary>
 internal sealed partial class KeyRotations(
     Database database, ApplianceKeyRotation appliance, TeamKeyRotation teams, FileKeyProvider provider, TeamKeys keys, RekeyingLimits limits, TimeProvider clock, ILogger<KeyRotations> log)
-    : RepeatedWork(limits.Interval, clock, log)
+    : RepeatedWork(limits.Interval, clock, log, limits.Interval / 5)
 {
     private const long TurnLock = 0x7265_6b65_7969_6e67;
 

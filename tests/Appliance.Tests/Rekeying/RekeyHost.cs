@@ -1,3 +1,5 @@
+using Appliance.Objects;
+using Appliance.Objects.Disk;
 using Appliance.Rekeying;
 using Appliance.Tests.Admin;
 using Appliance.Vault;
@@ -60,5 +62,43 @@ public class RekeyHost : OperatorHost
     public async Task<string?> StageAsync(TeamId? team = null) =>
         (string?)await SqlAsync($"select stage from key_rotations where team_id is not distinct from {(team is { } t ? $"'{t}'" : "null")} order by asked_at desc limit 1");
 
-    protected override void Adapt(WebApplicationBuilder builder) => builder.Services.AddSingleton(Limits);
+    /// <summary>While true, the store takes no object in another's place: it fails at the last moment.</summary>
+    public bool StoreFails { get; set; }
+
+    protected override void Adapt(WebApplicationBuilder builder) =>
+        builder.Services.AddSingleton(Limits).AddSingleton<IObjectStore>(_ => new FailingStore(new DiskStore(Settings.ObjectFolder), () => StoreFails));
+
+    /// <summary>The real store, with replacing that fails when the test says so.</summary>
+    private sealed class FailingStore(DiskStore store, Func<bool> fails) : IObjectStore, IDisposable
+    {
+        public Task PrepareAsync(CancellationToken cancellation) => store.PrepareAsync(cancellation);
+
+        public Task CheckReachableAsync(CancellationToken cancellation) => store.CheckReachableAsync(cancellation);
+
+        public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation) => store.BeginWriteAsync(key, cancellation);
+
+        public async Task<IObjectWrite> BeginReplaceAsync(ObjectKey key, CancellationToken cancellation) => new FailingWrite(await store.BeginReplaceAsync(key, cancellation), fails);
+
+        public Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation) => store.ReadAsync(key, offset, count, cancellation);
+
+        public Task<StoredObject?> StatAsync(ObjectKey key, CancellationToken cancellation) => store.StatAsync(key, cancellation);
+
+        public Task DeleteAsync(ObjectKey key, CancellationToken cancellation) => store.DeleteAsync(key, cancellation);
+
+        public IAsyncEnumerable<StoredObject> ListAsync(TeamId team, ObjectId? after, CancellationToken cancellation) => store.ListAsync(team, after, cancellation);
+
+        public Task<int> AbortStaleWritesAsync(TeamId team, DateTimeOffset before, CancellationToken cancellation) => store.AbortStaleWritesAsync(team, before, cancellation);
+
+        public void Dispose() => store.Dispose();
+    }
+
+    private sealed class FailingWrite(IObjectWrite write, Func<bool> fails) : IObjectWrite
+    {
+        public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellation) => write.WriteAsync(bytes, cancellation);
+
+        public Task CompleteAsync(ReadOnlyMemory<byte> rest, CancellationToken cancellation) =>
+            fails() ? throw new StoreUnavailableException("The test says so.") : write.CompleteAsync(rest, cancellation);
+
+        public ValueTask DisposeAsync() => write.DisposeAsync();
+    }
 }

@@ -289,14 +289,10 @@ public sealed class RekeyingTests : IAsyncLifetime
         await _host.Rotations.TurnAsync(default);
         await _host.Rotations.TurnAsync(default);
         (await _host.StageAsync(team)).ShouldBe("rewrapping");
-        // The folder takes no file for a while.
-        var tmp = Path.Combine(_host.Settings.ObjectFolder, "tmp");
-        File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        if (Environment.UserName != "root")
-        {
-            (await _host.Rotations.TurnAsync(default)).ShouldBeFalse();
-        }
-        File.SetUnixFileMode(tmp, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        _host.StoreFails = true;
+        (await _host.Rotations.TurnAsync(default)).ShouldBeFalse();
+        (await _host.StageAsync(team)).ShouldBe("rewrapping");
+        _host.StoreFails = false;
         (await files.BytesAsync(entry)).ShouldBe(content);
         await _host.RunAsync();
         (await _host.StageAsync(team)).ShouldBe("finished");
