@@ -34,6 +34,7 @@ internal static partial class Commands
         root.Add(Ledger(output));
         root.Add(Errors(output));
         root.Add(BreakGlass(output));
+        root.Add(Keys(output));
 
         var parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
@@ -186,6 +187,24 @@ internal static partial class Commands
             return ExitCodes.Done;
         });
         return new Command("errors", "Errors that people were given a reference for.") { list, close };
+    }
+
+    private static Command Keys(TextWriter output)
+    {
+        var team = new Argument<string>("team") { Description = "The team's reference." };
+        var one = Rotation("team", "One team's key.", parsed => $"teams/{Uri.EscapeDataString(parsed.GetValue(team)!)}");
+        one.Add(team);
+        return new Command("keys", "Re-keying.")
+        {
+            Asking("status", "How the keys stand; ends with 1 where something is in the way.", c => c.JsonAsync(HttpMethod.Get, "/admin/v1/keys"), answer => Show.Keys(output, answer), output),
+            new Command("rotate", "Asks for a new key, which takes the old one's place in the background.")
+            {
+                Rotation("appliance", "The appliance's own key.", _ => "appliance"), one, Rotation("teams", "Every team's key.", _ => "teams"),
+            },
+        };
+
+        Command Rotation(string name, string description, Func<ParseResult, string> of) =>
+            Asking(name, description, (c, parsed) => c.JsonAsync(HttpMethod.Post, $"/admin/v1/keys/{of(parsed)}/rotate"), answer => Show.Rotation(output, answer), output);
     }
 
     private static Command Asking(string name, string description, Func<Connection, Task<JsonElement>> ask, Func<JsonElement, int> show, TextWriter output) =>

@@ -128,6 +128,32 @@ internal static class Show
         return ExitCodes.Done;
     }
 
+    public static int Keys(TextWriter output, JsonElement answer)
+    {
+        var keys = answer.GetProperty("keys");
+        Printable.Table(output,
+        [
+            ["appliance key", $"{Text(keys, "applianceKey")}, older ones kept under it: {Text(keys, "kept")}"],
+            ["team keys", $"{Text(keys, "teamKeys")}: under an older appliance key {Text(keys, "underOlder")}, with older generations {Text(keys, "withOlder")}, damaged {Text(keys, "damaged")}"],
+        ]);
+        if (answer.GetProperty("rotations").GetArrayLength() > 0)
+        {
+            output.WriteLine();
+            Printable.Table(output, [["KEY", "STAGE", "BY", "STARTED", "REWRAPPED", "NEXT", "FINISHED", "SEALED ANEW", "PROBLEM"], .. answer.GetProperty("rotations").EnumerateArray().Select(one => new[]
+            {
+                Text(one, "team") is var team && team == "-" ? "appliance" : team, Text(one, "stage"), Text(one, "askedBy"), Time(one, "startedAt"), Time(one, "rewrappedAt"),
+                Text(one, "stage") == "keeping" ? Time(one, "nextAt") : "-", Time(one, "finishedAt"), Text(one, "rewrapped"), Text(one, "problem"),
+            })]);
+        }
+        return Code(answer);
+    }
+
+    public static int Rotation(TextWriter output, JsonElement answer)
+    {
+        output.WriteLine($"Asked for: {Text(answer, "asked")}. It begins within seconds; \"keys status\" shows how far it is. Then make a new copy of the key folder.");
+        return ExitCodes.Done;
+    }
+
     private static string Limit(string limit, JsonElement team, string byDefault) =>
         (limit == "-" ? "any" : limit) + (team.GetProperty(byDefault).GetBoolean() ? " (the appliance's default)" : "");
 

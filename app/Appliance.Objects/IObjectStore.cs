@@ -33,8 +33,8 @@ internal sealed record StoredObject(ObjectKey Key, long Length, DateTimeOffset M
 internal sealed record StoredRange(Stream Content, long ObjectLength);
 
 /// <summary>
-/// Where sealed bytes lie. An object is whole and durable once its writing has completed, and is never changed afterwards; before, nobody may
-/// know its name. After a power cut there may be a part of an object whose writing had not completed: an orphan, which the sweeper removes.
+/// Where sealed bytes lie. An object is whole and durable once its writing has completed, and only the wrap of the key in its header ever changes afterwards
+/// (<see cref="BeginReplaceAsync"/>); before, nobody may know its name. After a power cut there may be a part of an object whose writing had not completed: an orphan, which the sweeper removes.
 /// Every method throws <see cref="StoreUnavailableException"/> when the store does not work, <see cref="StoreFullException"/> when it is full,
 /// and <see cref="OperationCanceledException"/> only for the caller's own token.
 /// </summary>
@@ -49,6 +49,12 @@ internal interface IObjectStore
 
     Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation);
 
+    /// <summary>
+    /// Begins to write what takes the place of an object in one step: whoever reads it finds the one or the other. The bytes behind the header are to be the same, so
+    /// that who reads them from both has read one object. Completing throws <see cref="ObjectMissingException"/> when the object is gone by then.
+    /// </summary>
+    Task<IObjectWrite> BeginReplaceAsync(ObjectKey key, CancellationToken cancellation);
+
     /// <summary>Reads <paramref name="count"/> (at least 1) bytes from <paramref name="offset"/>, fewer where the object ends earlier.</summary>
     /// <exception cref="ObjectMissingException">No such object.</exception>
     Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation);
@@ -59,8 +65,11 @@ internal interface IObjectStore
     /// <summary>Removes the object; one that is not there is no error.</summary>
     Task DeleteAsync(ObjectKey key, CancellationToken cancellation);
 
-    /// <summary>All complete objects of the team, in no particular order.</summary>
-    IAsyncEnumerable<StoredObject> ListAsync(TeamId team, CancellationToken cancellation);
+    /// <summary>All complete objects of the team, in an order of the store's own.</summary>
+    /// <param name="team">Whose objects.</param>
+    /// <param name="after">Only those that come after this one, whether it is there or not; null: from the first.</param>
+    /// <param name="cancellation">Ends it.</param>
+    IAsyncEnumerable<StoredObject> ListAsync(TeamId team, ObjectId? after, CancellationToken cancellation);
 
     /// <summary>Removes what unfinished writes of the team left behind that were last touched before <paramref name="before"/>.</summary>
     /// <returns>How many were removed.</returns>

@@ -12,12 +12,14 @@ public sealed class SealedObjects
     readonly IObjectStore _store;
     readonly ObjectSealer _sealer;
     readonly StoreCare _care;
+    readonly Rewrapping _rewrap;
 
     internal SealedObjects(IObjectStore store, ObjectSealer sealer, TimeProvider time)
     {
         _store = store;
         _sealer = sealer;
         _care = new StoreCare(store, time);
+        _rewrap = new Rewrapping(store, sealer);
     }
 
     /// <summary>Begins a new object. It is visible once <see cref="SealedWriter.CompleteAsync"/> has returned, and not before.</summary>
@@ -86,6 +88,18 @@ public sealed class SealedObjects
         Func<IReadOnlyList<ObjectId>, CancellationToken, Task<IReadOnlySet<ObjectId>>> stillReferenced,
         TimeSpan grace,
         CancellationToken cancellation) => _care.SweepAsync(team, stillReferenced, grace, cancellation);
+
+    /// <summary>
+    /// Looks at the team's objects, one after the other, and puts those whose keys an older generation of the team's key wraps under the newest. Nothing is unreadable
+    /// meanwhile, and nothing but the wrap changes: a whole object is written anew, each chunk of it verified on the way, before it takes the place of the old one.
+    /// </summary>
+    /// <param name="team">Whose objects.</param>
+    /// <param name="after">Where to go on; null: at the first.</param>
+    /// <param name="pace">Called after each object with its bytes that were written, 0 for those that needed nothing; where it answers false, that is enough for now.</param>
+    /// <param name="cancellation">Ends it; what was done stays so.</param>
+    /// <exception cref="TeamKeyMissingException">The team has no key.</exception>
+    public Task<RewrapResult> RewrapAsync(TeamId team, ObjectId? after, Func<long, Task<bool>> pace, CancellationToken cancellation) =>
+        _rewrap.RunAsync(team, after, pace, cancellation);
 
     /// <summary>Compares what the team references with what is stored. It reads no content; sizes tell of truncation.</summary>
     /// <param name="team">Whose objects.</param>

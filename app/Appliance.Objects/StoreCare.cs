@@ -40,7 +40,7 @@ internal sealed class StoreCare(IObjectStore store, TimeProvider time)
         var before = time.GetUtcNow() - grace;
         var (examined, deleted) = (0, 0);
         var batch = new List<ObjectId>(BatchSize);
-        await foreach (var found in store.ListAsync(team, cancellation))
+        await foreach (var found in store.ListAsync(team, null, cancellation))
         {
             if (found.Modified >= before)
             {
@@ -81,7 +81,7 @@ internal sealed class StoreCare(IObjectStore store, TimeProvider time)
         TeamId team, IAsyncEnumerable<(ObjectId Id, long Length)> referenced, CancellationToken cancellation)
     {
         var stored = new Dictionary<ObjectId, (long Length, DateTimeOffset Modified)>();
-        await foreach (var found in store.ListAsync(team, cancellation))
+        await foreach (var found in store.ListAsync(team, null, cancellation))
         {
             stored[found.Key.Object] = (found.Length, found.Modified);
         }

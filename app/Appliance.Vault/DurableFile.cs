@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Microsoft.Win32.SafeHandles;
 
 namespace Appliance.Vault;
 
@@ -13,6 +14,7 @@ public static partial class DurableFile
     private const int NotFound = 2; // ENOENT
     private const int Interrupted = 4; // EINTR
     private const int Exists = 17; // EEXIST
+    private const int LockExclusive = 2; // LOCK_EX
     private const int ReadOnlyCloseOnExec = 0x80000; // O_RDONLY | O_CLOEXEC, the same on x64 and arm64
 
     /// <summary>
@@ -89,6 +91,37 @@ public static partial class DurableFile
         Flush(path);
     }
 
+    /// <summary>
+    /// Waits until no other process, and nobody else in this one, holds the folder, and holds it until disposed (flock(2)). Whoever replaces or destroys files
+    /// in it that others may destroy or replace does so within. It goes with the process.
+    /// </summary>
+    /// <exception cref="IOException">There is no such folder, or its file system knows no locks.</exception>
+    internal static IDisposable Lock(string folder)
+    {
+        var descriptor = OpenToRead(folder);
+        while (FileLock(descriptor, LockExclusive) != 0)
+        {
+            if (Marshal.GetLastPInvokeError() != Interrupted)
+            {
+                var failed = Failed("flock", folder);
+                _ = Close(descriptor);
+                throw failed;
+            }
+        }
+
+        return new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    /// <summary>A second name for a file: what it holds stays in reach when another takes its first name. Not flushed.</summary>
+    /// <exception cref="IOException">There is a file of that name, or the disk refused.</exception>
+    internal static void LinkTo(string path, string second)
+    {
+        if (Link(path, second) != 0)
+        {
+            throw Failed("link", second);
+        }
+    }
+
     private static void WriteTemporary(string path, ReadOnlySpan<byte> contents, UnixFileMode mode)
     {
         using var file = new FileStream(path, new FileStreamOptions
@@ -104,7 +137,7 @@ public static partial class DurableFile
         file.Flush(flushToDisk: true);
     }
 
-    private static void Flush(string path)
+    private static int OpenToRead(string path)
     {
         int descriptor;
         do
@@ -112,11 +145,12 @@ public static partial class DurableFile
             descriptor = Open(path, ReadOnlyCloseOnExec);
         }
         while (descriptor < 0 && Marshal.GetLastPInvokeError() == Interrupted);
-        if (descriptor < 0)
-        {
-            throw Failed("open", path);
-        }
+        return descriptor >= 0 ? descriptor : throw Failed("open", path);
+    }
 
+    private static void Flush(string path)
+    {
+        var descriptor = OpenToRead(path);
         try
         {
             while (Fsync(descriptor) != 0)
@@ -149,6 +183,10 @@ public static partial class DurableFile
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Fsync(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int FileLock(int descriptor, int operation);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

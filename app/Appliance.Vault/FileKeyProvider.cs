@@ -7,24 +7,41 @@ namespace Appliance.Vault;
 
 /// <summary>
 /// The appliance key in a file of one line, <c>appliance-key-v1:</c> and 44 base64 characters, mode 0400, so that a person who
-/// finds it knows what it is. The bytes are decoded without ever being a string.
+/// finds it knows what it is. The bytes are decoded without ever being a string. Older generations lie beside it, each wrapped by the current one
+/// (<see cref="KeptKeyFile"/>). A key that another process made is noticed at the next use: one stat(2).
 /// </summary>
 public sealed class FileKeyProvider : IKeyProvider, IDisposable
 {
     private const int EncodedLength = 44; // base64 of 32 bytes
     private static readonly int s_fileLength = Prefix.Length + EncodedLength + 1;
 
-    private readonly SecretBytes _key;
+    private readonly string _path;
+    private readonly Lock _gate = new();
+    private readonly List<HeldKey> _all = []; // whoever has one from Generations may still work with it
+    private volatile Held _held;
+    private bool _disposed;
 
-    private FileKeyProvider(SecretBytes key)
+    private FileKeyProvider(string path)
     {
-        _key = key;
-        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(key.Span, "appliance key id"u8, mac);
-        KeyId = Convert.ToHexStringLower(mac[..8]);
+        _path = Path.GetFullPath(path);
+        _held = Load();
     }
 
-    public string KeyId { get; }
+    public string KeyId => Generations[0].KeyId;
+
+    public IReadOnlyList<IKeyProvider> Generations
+    {
+        get
+        {
+            // Gone: what was read serves until the next start.
+            if (FileStamp.Of(_path) is { } stamp && stamp != _held.Stamp)
+            {
+                Refresh();
+            }
+
+            return _held.Keys;
+        }
+    }
 
     private static ReadOnlySpan<byte> Prefix => "appliance-key-v1:"u8;
 
@@ -32,25 +49,132 @@ public sealed class FileKeyProvider : IKeyProvider, IDisposable
     /// <exception cref="KeyFileException">There is a file already, or it cannot be written.</exception>
     public static void Create(string path)
     {
-        Span<byte> key = stackalloc byte[KeyWrap.KeyLength];
-        using var line = new SecretBytes(s_fileLength);
+        using var key = NewKey();
+        using var line = Line(key);
+        KeyFile.Create(path, line.Span);
+    }
+
+    /// <summary>Reads the key file, and the older generations beside it.</summary>
+    /// <exception cref="KeyFileException">Missing, empty, of the wrong length, garbled, not readable, or open to its group or others; or an older generation is damaged.</exception>
+    public static FileKeyProvider Open(string path) => new(path);
+
+    /// <summary>
+    /// Makes a new generation, which is current when this returns, here and in every other process. The one before it, and those before that, are durable under
+    /// it before it takes their place, and the old file's bytes are overwritten. Done once however often it is called, and finished by the next call where a crash cut it off.
+    /// </summary>
+    /// <param name="from">The id of the generation that is to be succeeded. Where it is not the current one any more, nothing is done.</param>
+    /// <param name="now">When that was.</param>
+    /// <returns>The id of the current generation.</returns>
+    /// <exception cref="KeyFileException">That generation is not held: the file is another appliance's, or from before it; or the folder cannot be written.</exception>
+    public string Rotate(string from, DateTimeOffset now)
+    {
         try
         {
-            RandomNumberGenerator.Fill(key);
-            Prefix.CopyTo(line.Span);
-            Base64.EncodeToUtf8(key, line.Span[Prefix.Length..], out _, out _);
-            line.Span[^1] = (byte)'\n';
-            KeyFile.Create(path, line.Span);
+            using var folder = DurableFile.Lock(Path.GetDirectoryName(_path)!);
+            Refresh();
+            KeyFile.Tidy(_path);
+            KeptKeyFile.Tidy(_path, _held.Keys[0].KeyId);
+            if (_held.Keys[0].KeyId == from)
+            {
+                Succeed(now);
+            }
         }
-        finally
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            CryptographicOperations.ZeroMemory(key);
+            throw new KeyFileException(_path, "cannot be replaced", "Its folder must be writable by this account, on a disk with free space that knows locks.", e);
+        }
+
+        return _held.Keys.Any(key => key.KeyId == from)
+            ? _held.Keys[0].KeyId
+            : throw new KeyFileException(_path, $"does not hold key {from}, nor one that came after it", KeyFile.RestoreIt);
+    }
+
+    private void Succeed(DateTimeOffset now)
+    {
+        using var key = NewKey();
+        using var line = Line(key);
+        using var next = new HeldKey(key, supersededAt: 0);
+        foreach (var old in _held.Keys.Cast<HeldKey>())
+        {
+            KeptKeyFile.Write(_path, next, old, old.SupersededAt != 0 ? old.SupersededAt : (now - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond);
+        }
+
+        KeyFile.Replace(_path, line.Span);
+        Refresh();
+        KeptKeyFile.Tidy(_path, _held.Keys[0].KeyId);
+    }
+
+    /// <summary>
+    /// What lies there now. What cannot be read changes nothing, and neither does a key that does not keep the one that was current: only who held that one can have
+    /// made a successor. What is held goes on.
+    /// </summary>
+    private void Refresh()
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (FileStamp.Of(_path) is { } stamp && stamp != _held.Stamp)
+            {
+                try
+                {
+                    var now = Load();
+                    _held = now.Keys.Any(key => key.KeyId == _held.Keys[0].KeyId) ? now : _held with { Stamp = stamp };
+                }
+                catch (KeyFileException)
+                {
+                    _held = _held with { Stamp = stamp };
+                }
+            }
         }
     }
 
-    /// <summary>Reads the key file once; the file is not needed again until the next start.</summary>
-    /// <exception cref="KeyFileException">Missing, empty, of the wrong length, garbled, not readable, or open to its group or others.</exception>
-    public static FileKeyProvider Open(string path)
+    private Held Load()
+    {
+        var stamp = FileStamp.Of(_path) ?? default;
+        using var key = Read(_path);
+        using var read = new HeldKey(key, supersededAt: 0);
+        var current = Known(read);
+        var kept = KeptKeyFile.ReadAll(_path, current);
+        try
+        {
+            return new Held(stamp, [current, .. kept.OrderByDescending(old => old.SupersededAt).Select(Known)]);
+        }
+        finally
+        {
+            kept.ForEach(old => old.Dispose());
+        }
+    }
+
+    /// <summary>The one that is held already, where it is: somebody may be at work with it.</summary>
+    private HeldKey Known(HeldKey read)
+    {
+        if (_all.Find(held => held.KeyId == read.KeyId && held.SupersededAt == read.SupersededAt) is { } same)
+        {
+            return same;
+        }
+
+        var held = read.Copy();
+        _all.Add(held);
+        return held;
+    }
+
+    private static SecretBytes NewKey()
+    {
+        var key = new SecretBytes(KeyWrap.KeyLength);
+        RandomNumberGenerator.Fill(key.Span);
+        return key;
+    }
+
+    private static SecretBytes Line(SecretBytes key)
+    {
+        var line = new SecretBytes(s_fileLength);
+        Prefix.CopyTo(line.Span);
+        Base64.EncodeToUtf8(key.Span, line.Span[Prefix.Length..], out _, out _);
+        line.Span[^1] = (byte)'\n';
+        return line;
+    }
+
+    private static SecretBytes Read(string path)
     {
         using var line = KeyFile.Read(
             path,
@@ -76,59 +200,25 @@ public sealed class FileKeyProvider : IKeyProvider, IDisposable
             throw KeyFile.Garbled(path, "one line of 'appliance-key-v1:' and 44 base64 characters");
         }
 
-        return new FileKeyProvider(key);
+        return key;
     }
 
-    public void Wrap(ReadOnlySpan<byte> key32, ReadOnlySpan<byte> associatedData, Span<byte> wrapped60)
+    public void Wrap(ReadOnlySpan<byte> key32, ReadOnlySpan<byte> associatedData, Span<byte> wrapped60) => Generations[0].Wrap(key32, associatedData, wrapped60);
+
+    public void Unwrap(ReadOnlySpan<byte> wrapped60, ReadOnlySpan<byte> associatedData, Span<byte> key32) => Generations[0].Unwrap(wrapped60, associatedData, key32);
+
+    public void Derive(string purpose, Span<byte> key32) => Generations[0].Derive(purpose, key32);
+
+    public void Dispose()
     {
-        Span<byte> key = stackalloc byte[KeyWrap.KeyLength];
-        try
+        lock (_gate)
         {
-            _key.CopyTo(key);
-            KeyWrap.Wrap(key, key32, associatedData, wrapped60, RandomNumberGenerator.Fill);
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(key);
+            _disposed = true;
+            _all.ForEach(key => key.Dispose());
         }
     }
 
-    public void Unwrap(ReadOnlySpan<byte> wrapped60, ReadOnlySpan<byte> associatedData, Span<byte> key32)
-    {
-        Span<byte> key = stackalloc byte[KeyWrap.KeyLength];
-        try
-        {
-            _key.CopyTo(key);
-            if (!KeyWrap.TryUnwrap(key, wrapped60, associatedData, key32))
-            {
-                throw new TamperedException($"A wrapped key is not what appliance key {KeyId} wrapped: it was altered, moved, or wrapped by another key.");
-            }
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(key);
-        }
-    }
-
-    public void Derive(string purpose, Span<byte> key32)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(purpose);
-        if (key32.Length != KeyWrap.KeyLength)
-        {
-            throw new ArgumentException($"Must be {KeyWrap.KeyLength} bytes long, not {key32.Length}.", nameof(key32));
-        }
-
-        Span<byte> key = stackalloc byte[KeyWrap.KeyLength];
-        try
-        {
-            _key.CopyTo(key);
-            HKDF.DeriveKey(HashAlgorithmName.SHA256, key, key32, salt: default, info: Encoding.UTF8.GetBytes(purpose));
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(key);
-        }
-    }
-
-    public void Dispose() => _key.Dispose();
+    /// <param name="Stamp">Of the key file when it was read.</param>
+    /// <param name="Keys">The current one first.</param>
+    private sealed record Held(FileStamp Stamp, IReadOnlyList<IKeyProvider> Keys);
 }

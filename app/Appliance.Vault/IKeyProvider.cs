@@ -12,6 +12,12 @@ public interface IKeyProvider
     /// </summary>
     string KeyId { get; }
 
+    /// <summary>
+    /// Every generation of the key that is held, the current one first and the oldest last. Each is that one key for good, whatever is current later: who
+    /// needs id and wrap to match takes one from here.
+    /// </summary>
+    IReadOnlyList<IKeyProvider> Generations => [this];
+
     /// <summary>Seals a 256-bit key: AES-256-GCM, random nonce; written as nonce 12 | ciphertext 32 | tag 16.</summary>
     /// <exception cref="ArgumentException">A buffer has another length than its name says.</exception>
     void Wrap(ReadOnlySpan<byte> key32, ReadOnlySpan<byte> associatedData, Span<byte> wrapped60);

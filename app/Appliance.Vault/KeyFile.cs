@@ -1,9 +1,13 @@
+using System.Security.Cryptography;
+
 namespace Appliance.Vault;
 
 /// <summary>Reading and making the files that hold a secret in clear: the appliance key and the tree-head signing key.</summary>
 internal static class KeyFile
 {
     public const UnixFileMode Mode = UnixFileMode.UserRead;
+
+    private const string Replaced = ".replaced";
 
     private const UnixFileMode OthersAny =
         UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute |
@@ -70,6 +74,62 @@ internal static class KeyFile
 
         throw new KeyFileException(
             path, "exists already", "It is not overwritten, because what was made with its key could then never be opened or checked again.");
+    }
+
+    /// <summary>
+    /// Puts other contents in a key file's place: a reader, or a crash, finds the old file or the new one. The old one's bytes are then overwritten, which is why
+    /// it gets a second name first. The caller holds the folder (<see cref="DurableFile.Lock"/>).
+    /// </summary>
+    /// <exception cref="IOException">The disk refused.</exception>
+    public static void Replace(string path, ReadOnlySpan<byte> contents)
+    {
+        Tidy(path);
+        var temporary = $"{path}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}.tmp";
+        DurableFile.WriteNew(temporary, contents, Mode);
+        DurableFile.LinkTo(path, path + Replaced);
+        DurableFile.Replace(temporary, path);
+        Shred(path + Replaced);
+    }
+
+    /// <summary>Finishes a <see cref="Replace"/> that a crash cut off. The caller holds the folder.</summary>
+    public static void Tidy(string path)
+    {
+        foreach (var unused in Directory.EnumerateFiles(Path.GetDirectoryName(path)!, Path.GetFileName(path) + ".*.tmp"))
+        {
+            Shred(unused);
+        }
+
+        if (File.Exists(path + Replaced))
+        {
+            // Cut off before the new file came: both names are one file, whose bytes must stay.
+            if (File.ReadAllBytes(path).AsSpan().SequenceEqual(File.ReadAllBytes(path + Replaced)))
+            {
+                File.Delete(path + Replaced);
+            }
+            else
+            {
+                Shred(path + Replaced);
+            }
+        }
+    }
+
+    /// <summary>Overwrites and removes a file; one that is gone, because another process was faster, is no error.</summary>
+    public static void Shred(string path)
+    {
+        try
+        {
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            file.Write(RandomNumberGenerator.GetBytes((int)file.Length));
+            file.Flush(flushToDisk: true);
+        }
+        catch (FileNotFoundException)
+        {
+            return;
+        }
+
+        File.Delete(path);
+        DurableFile.FlushFolder(Path.GetDirectoryName(path)!);
     }
 
     public static KeyFileException WrongLength(string path, long length) =>

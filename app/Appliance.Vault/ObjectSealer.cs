@@ -25,15 +25,41 @@ public sealed class ObjectSealer(TeamKeys keys)
     {
         RequireNamed(obj);
         SealedFormat.RequireHeaderOf(header, team, obj);
-        Span<byte> teamKey = stackalloc byte[KeyWrap.KeyLength];
         Span<byte> objectKey = stackalloc byte[KeyWrap.KeyLength];
         try
         {
+            Unwrap(team, obj, header, objectKey);
+            return new OpeningSession(new AesGcm(objectKey, KeyWrap.TagLength), header[..SealedFormat.ImmutableLength].ToArray(), obj);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(objectKey);
+        }
+    }
+
+    /// <summary>
+    /// The header with its key wrapped by the newest generation of the team's key; null: it is that already. Nothing else in the object changes, so the new header
+    /// goes with the old chunks.
+    /// </summary>
+    /// <inheritdoc cref="Open" path="/param"/>
+    /// <inheritdoc cref="Open" path="/exception"/>
+    public byte[]? Rewrap(TeamId team, ObjectId obj, ReadOnlySpan<byte> header)
+    {
+        RequireNamed(obj);
+        SealedFormat.RequireHeaderOf(header, team, obj);
+        Span<byte> objectKey = stackalloc byte[KeyWrap.KeyLength];
+        Span<byte> teamKey = stackalloc byte[KeyWrap.KeyLength];
+        try
+        {
+            if (Unwrap(team, obj, header, objectKey) == 0)
+            {
+                return null;
+            }
+
+            var rewrapped = header.ToArray();
             keys.CopyKey(team, teamKey);
-            var immutable = header[..SealedFormat.ImmutableLength];
-            return KeyWrap.TryUnwrap(teamKey, header[SealedFormat.WrapAt..], immutable, objectKey)
-                ? new OpeningSession(new AesGcm(objectKey, KeyWrap.TagLength), immutable.ToArray(), obj)
-                : throw new TamperedException($"Sealed object {obj} of team {team}: its header was altered, or sealed under another team key.");
+            KeyWrap.Wrap(teamKey, objectKey, rewrapped.AsSpan(0, SealedFormat.ImmutableLength), rewrapped.AsSpan(SealedFormat.WrapAt), RandomNumberGenerator.Fill);
+            return rewrapped;
         }
         finally
         {
@@ -63,6 +89,30 @@ public sealed class ObjectSealer(TeamKeys keys)
         {
             CryptographicOperations.ZeroMemory(teamKey);
             CryptographicOperations.ZeroMemory(objectKey);
+        }
+    }
+
+    /// <summary>Answers which generation of the team's key wrapped it, 0 being the newest. A wrap has no room for saying it: its tag tells.</summary>
+    private int Unwrap(TeamId team, ObjectId obj, ReadOnlySpan<byte> header, Span<byte> objectKey)
+    {
+        Span<byte> teamKeys = stackalloc byte[TeamKeyFile.MostGenerations * KeyWrap.KeyLength];
+        try
+        {
+            var count = keys.CopyKeys(team, teamKeys);
+            for (var generation = 0; generation < count; generation++)
+            {
+                if (KeyWrap.TryUnwrap(
+                    teamKeys.Slice(generation * KeyWrap.KeyLength, KeyWrap.KeyLength), header[SealedFormat.WrapAt..], header[..SealedFormat.ImmutableLength], objectKey))
+                {
+                    return generation;
+                }
+            }
+
+            throw new TamperedException($"Sealed object {obj} of team {team}: its header was altered, or sealed under another team key.");
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(teamKeys);
         }
     }
 

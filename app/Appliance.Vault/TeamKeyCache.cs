@@ -33,21 +33,21 @@ internal sealed class TeamKeyCache(int capacity) : IDisposable
         }
     }
 
-    /// <summary>False when the key is not here, or was read from a file that has changed since.</summary>
-    public bool TryCopy(TeamId team, FileStamp stamp, Span<byte> key)
+    /// <summary>How many bytes: the team's generations, 32 each, the newest first. 0 when they are not here, or were read from a file that has changed since.</summary>
+    public int Copy(TeamId team, FileStamp stamp, Span<byte> keys)
     {
         lock (_gate)
         {
             ObjectDisposedException.ThrowIf(_disposed, typeof(TeamKeys));
             if (!_entries.TryGetValue(team, out var node) || node.Value.Stamp != stamp)
             {
-                return false;
+                return 0;
             }
 
             _byUse.Remove(node);
             _byUse.AddFirst(node);
-            node.Value.Key.CopyTo(key);
-            return true;
+            node.Value.Key.CopyTo(keys);
+            return node.Value.Key.Length;
         }
     }
 

@@ -9,6 +9,9 @@ namespace Appliance.Vault;
 /// </summary>
 public sealed class TeamKeys : IDisposable
 {
+    /// <summary>Generations that one team's key can have at once.</summary>
+    public const int MostGenerations = TeamKeyFile.MostGenerations;
+
     private const string Suffix = ".key";
     private const string Doomed = ".destroyed";
 
@@ -34,7 +37,7 @@ public sealed class TeamKeys : IDisposable
             MakeFolder();
             foreach (var path in Directory.EnumerateFiles(_folder, "*" + Doomed))
             {
-                Shred(path);
+                KeyFile.Shred(path);
             }
 
             foreach (var path in Directory.EnumerateFiles(_folder, "*" + Suffix))
@@ -83,6 +86,7 @@ public sealed class TeamKeys : IDisposable
     public void Destroy(TeamId team)
     {
         var path = PathOf(team);
+        using var held = DurableFile.Lock(_folder); // or a rotation under way would put the key back
         try
         {
             DurableFile.Replace(path, path + Doomed);
@@ -95,16 +99,138 @@ public sealed class TeamKeys : IDisposable
         _cache.Drop(team);
         foreach (var leftover in Directory.EnumerateFiles(_folder, Path.GetFileName(path) + ".*"))
         {
-            Shred(leftover);
+            KeyFile.Shred(leftover);
+        }
+    }
+
+    /// <summary>Every team that has a key here.</summary>
+    public IReadOnlyList<TeamId> Teams() =>
+        [.. Directory.EnumerateFiles(_folder, "*" + Suffix).Select(path => TeamId.TryParse(Path.GetFileNameWithoutExtension(path), out var team) ? team : default).Where(team => team != default)];
+
+    /// <summary>What can be said of a team's key without telling it; null: the team has none.</summary>
+    /// <exception cref="TamperedException">The file was altered, or belongs to another team.</exception>
+    public TeamKeyState? StateOf(TeamId team)
+    {
+        try
+        {
+            using var ring = TeamKeyFile.Read(_provider, team, PathOf(team));
+            return new TeamKeyState(ring.Number, ring.Count);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether the current generation of the appliance key wraps the team's key; true, too, where there is none.</summary>
+    public bool IsCurrent(TeamId team) => TeamKeyFile.RequireWrappedBy(_provider, PathOf(team));
+
+    /// <summary>
+    /// A new generation of the team's key: what is sealed from now on is the new one's, here and in every other process; the others still open what they sealed.
+    /// Durable when it returns, and done once however often it is called.
+    /// </summary>
+    /// <param name="team">Whose key.</param>
+    /// <param name="from">The number of the generation that is to be succeeded. Where a later one is there already, nothing is done.</param>
+    /// <param name="now">When that was.</param>
+    /// <returns>The number of the newest generation; null: the team has no key.</returns>
+    /// <exception cref="KeyFileException">The file is older than that generation, or holds as many as it can.</exception>
+    public int? Rotate(TeamId team, int from, DateTimeOffset now) => Change(team, ring =>
+        ring.Number > from ? null
+        : ring.Number < from ? throw Older(team, ring.Number, from)
+        : ring.Count < TeamKeyFile.MostGenerations ? ring.WithNew(Microseconds(now))
+        : throw new KeyFileException(PathOf(team), $"holds {ring.Count} generations", "Wait until the oldest is destroyed, or destroy it earlier (docs/re-keying.md)."));
+
+    /// <summary>Wraps the team's key, in all its generations, by the current appliance key; nothing where it is.</summary>
+    /// <returns>Whether it was not.</returns>
+    public bool Rewrap(TeamId team)
+    {
+        if (IsCurrent(team))
+        {
+            return false;
+        }
+
+        return Change(team, ring => ring.Newest(ring.Count)) is not null;
+    }
+
+    /// <summary>Destroys the generations that were superseded before that time: what they alone open can never be opened again. The newest always stays.</summary>
+    /// <returns>How many are left; null: the team has no key.</returns>
+    public int? DestroySuperseded(TeamId team, DateTimeOffset before)
+    {
+        var left = 0;
+        var found = Change(team, ring =>
+        {
+            left = 1;
+            while (left < ring.Count && ring.SupersededAt(left) >= Microseconds(before))
+            {
+                left++;
+            }
+
+            return left < ring.Count ? ring.Newest(left) : null;
+        });
+        return found is null ? null : left;
+    }
+
+    /// <summary>Refuses a key file that was put back from before a rotation: what was sealed since cannot be opened with it, and nothing more may be sealed under it.</summary>
+    /// <exception cref="KeyFileException">It is older than that generation.</exception>
+    public void RequireGeneration(TeamId team, int number)
+    {
+        if (StateOf(team) is { } state && state.Number < number)
+        {
+            throw Older(team, state.Number, number);
         }
     }
 
     public void Dispose() => _cache.Dispose();
 
-    /// <summary>Copies the team's key into a buffer that the caller zeroes.</summary>
+    private static long Microseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+
+    private KeyFileException Older(TeamId team, int number, int wanted) => new(
+        PathOf(team), $"holds generation {number} of the team's key, but generation {wanted} has been in use", "Put the newer file back from the backup of your keys.");
+
+    /// <summary>Replaces the file with what <paramref name="change"/> makes of it (null: leaves it), all while nobody else changes or destroys it; answers the newest number.</summary>
+    private int? Change(TeamId team, Func<TeamKeyRing, TeamKeyRing?> change)
+    {
+        var path = PathOf(team);
+        using var held = DurableFile.Lock(_folder);
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        KeyFile.Tidy(path);
+        using var ring = TeamKeyFile.Read(_provider, team, path);
+        using var changed = change(ring);
+        if (changed is null)
+        {
+            return ring.Number;
+        }
+
+        Span<byte> file = stackalloc byte[TeamKeyFile.MostBytes];
+        KeyFile.Replace(path, file[..TeamKeyFile.Write(_provider, team, changed, file)]);
+        _cache.Drop(team);
+        return changed.Number;
+    }
+
+    /// <summary>Copies the team's newest key into a buffer that the caller zeroes.</summary>
+    /// <inheritdoc cref="CopyKeys" path="/exception"/>
+    internal void CopyKey(TeamId team, Span<byte> key)
+    {
+        Span<byte> keys = stackalloc byte[TeamKeyFile.MostGenerations * KeyWrap.KeyLength];
+        try
+        {
+            CopyKeys(team, keys);
+            keys[..KeyWrap.KeyLength].CopyTo(key);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(keys);
+        }
+    }
+
+    /// <summary>Copies all generations of the team's key, the newest first, into a buffer that the caller zeroes; answers how many.</summary>
     /// <exception cref="TeamKeyMissingException">Never made, or destroyed.</exception>
     /// <exception cref="TamperedException">The file was altered, or belongs to another team.</exception>
-    internal void CopyKey(TeamId team, Span<byte> key)
+    internal int CopyKeys(TeamId team, Span<byte> keys)
     {
         var path = PathOf(team);
         if (FileStamp.Of(path) is not { } stamp)
@@ -113,14 +239,22 @@ public sealed class TeamKeys : IDisposable
             throw new TeamKeyMissingException(team);
         }
 
-        if (_cache.TryCopy(team, stamp, key))
+        if (_cache.Copy(team, stamp, keys) is > 0 and var cached)
         {
-            return;
+            return cached / KeyWrap.KeyLength;
         }
 
         try
         {
-            TeamKeyFile.Read(_provider, team, path, key);
+            using var ring = TeamKeyFile.Read(_provider, team, path);
+            ring.Keys.CopyTo(keys);
+            _cache.Put(team, stamp, ring.Keys.Span);
+            if (FileStamp.Of(path) != stamp)
+            {
+                _cache.Drop(team); // destroyed or replaced since the first look: Destroy dropped the cached key before we put it there
+            }
+
+            return ring.Count;
         }
         catch (FileNotFoundException)
         {
@@ -129,12 +263,6 @@ public sealed class TeamKeys : IDisposable
         catch (TamperedException) when (FileStamp.Of(path) is null)
         {
             throw new TeamKeyMissingException(team); // destroyed while it was being read
-        }
-
-        _cache.Put(team, stamp, key);
-        if (FileStamp.Of(path) != stamp)
-        {
-            _cache.Drop(team); // destroyed since the first look: Destroy dropped the cached key before we put it there
         }
     }
 
@@ -150,24 +278,8 @@ public sealed class TeamKeys : IDisposable
             DurableFile.FlushFolder(Path.GetDirectoryName(_folder) ?? "/");
         }
     }
-
-    private void Shred(string path)
-    {
-        try
-        {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            using var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
-            Span<byte> noise = stackalloc byte[TeamKeyFile.Length];
-            RandomNumberGenerator.Fill(noise);
-            file.Write(noise);
-            file.Flush(flushToDisk: true);
-        }
-        catch (FileNotFoundException)
-        {
-            return; // another process was faster
-        }
-
-        File.Delete(path);
-        DurableFile.FlushFolder(_folder);
-    }
 }
+
+/// <param name="Number">Of the newest generation; the first a team ever had is 1.</param>
+/// <param name="Generations">How many are held.</param>
+public sealed record TeamKeyState(int Number, int Generations);

@@ -4,6 +4,7 @@ using Appliance.Files;
 using Appliance.Files.Api;
 using Appliance.Ledger;
 using Appliance.Mail;
+using Appliance.Rekeying;
 using Appliance.Sharing;
 using Appliance.SignIn;
 using Appliance.SignIn.SecurityKeys;
@@ -52,6 +53,7 @@ public static class ApplianceProgram
         builder.Services.AddTeams();
         builder.Services.AddFiles();
         builder.Services.AddSharing();
+        builder.Services.AddRekeying();
         builder.Services.AddAdmin();
         adapt?.Invoke(builder);
 

@@ -34,7 +34,7 @@ public sealed class SecrecyTests
         Should.Throw<ObjectDisposedException>(() => held.CopyTo(new byte[32]));
 
         var next = cache.SecretOf(second)!;
-        cache.TryCopy(second, stamp with { Length = 2 }, new byte[32]).ShouldBeFalse();
+        cache.Copy(second, stamp with { Length = 2 }, new byte[32]).ShouldBe(0);
         cache.Drop(second);
         Should.Throw<ObjectDisposedException>(() => next.CopyTo(new byte[32]));
 

@@ -25,6 +25,32 @@ internal static class StrangersReader
         return Unwrap(applianceKey, file.AsSpan(32), file.AsSpan(0, 32));
     }
 
+    /// <summary>Version 2: all generations, the newest first.</summary>
+    public static List<byte[]> ReadTeamKeys(byte[] applianceKey, byte[] file, Guid team)
+    {
+        Require(file.AsSpan(0, 8).SequenceEqual(Convert.FromHexString("4150544b00000002")), "magic of a team key file");
+        Require(file.AsSpan(8, 8).SequenceEqual(HMACSHA256.HashData(applianceKey, "appliance key id"u8).AsSpan(0, 8)), "appliance key id");
+        Require(new Guid(file.AsSpan(16, 16), bigEndian: true) == team, "team of a team key file");
+        var count = BinaryPrimitives.ReadInt32BigEndian(file.AsSpan(36));
+        Require(file.Length == 40 + 68 * count, "length of a team key file");
+        var place = new byte[4];
+        return [.. Enumerable.Range(0, count).Select(i =>
+        {
+            BinaryPrimitives.WriteInt32BigEndian(place, i);
+            var entry = file.AsSpan(40 + 68 * i, 68);
+            return Unwrap(applianceKey, entry[8..], (byte[])[.. file.AsSpan(0, 40), .. place, .. entry[..8]]);
+        })];
+    }
+
+    public static byte[] ReadKeptKey(byte[] applianceKey, byte[] file)
+    {
+        Require(file.Length == 92 && file.AsSpan(0, 8).SequenceEqual(Convert.FromHexString("4150414b00000001")), "magic of a kept key");
+        Require(file.AsSpan(8, 8).SequenceEqual(HMACSHA256.HashData(applianceKey, "appliance key id"u8).AsSpan(0, 8)), "appliance key id");
+        var key = Unwrap(applianceKey, file.AsSpan(32), file.AsSpan(0, 32));
+        Require(file.AsSpan(16, 8).SequenceEqual(HMACSHA256.HashData(key, "appliance key id"u8).AsSpan(0, 8)), "id of a kept key");
+        return key;
+    }
+
     public static byte[] Read(byte[] teamKey, byte[] stored, Guid team, Guid obj)
     {
         long b = stored.Length - 112, c = (b + 65551) / 65552, r = b - ((c - 1) * 65552);

@@ -99,6 +99,37 @@ public sealed class VectorTests : IDisposable
         TreeHeadSigner.Verify(Hex(vector, "publicKey"), head, signer.Sign(head)).ShouldBeTrue();
     }
 
+    [Fact, Trait("Requirement", "O5")]
+    public void Rotated_keys_are_read_as_in_the_vectors_and_the_old_ones_open_what_they_sealed()
+    {
+        var vector = s_vectors.GetProperty("rotated");
+        var folder = _root.CreateSubdirectory("rotated").FullName;
+        DurableFile.WriteNew(Path.Combine(folder, "appliance.key"), Encoding.ASCII.GetBytes(vector.GetProperty("applianceKeyFile").GetString()!), UnixFileMode.UserRead);
+        DurableFile.WriteNew(Path.Combine(folder, vector.GetProperty("keptFile").GetString()!), Hex(vector, "kept"), UnixFileMode.UserRead);
+        var teams = Directory.CreateDirectory(Path.Combine(folder, "teams")).FullName;
+        DurableFile.WriteNew(Path.Combine(teams, _team + ".key"), Hex(vector, "teamKeyFile"), UnixFileMode.UserRead);
+
+        using var provider = FileKeyProvider.Open(Path.Combine(folder, "appliance.key"));
+        provider.Generations.Count.ShouldBe(2);
+        provider.Generations[1].KeyId.ShouldBe(Text("applianceKeyId"));
+        var blob = s_vectors.GetProperty("blob");
+        new BlobProtector(provider).Unprotect(blob.GetProperty("purpose").GetString()!, Hex(blob, "blob")).ShouldBe(Hex(blob, "data"));
+        var mac = s_vectors.GetProperty("mac");
+        new BlobProtector(provider).Mac(mac.GetProperty("purpose").GetString()!, Hex(mac, "data")).ShouldBe(Hex(mac, "mac"));
+
+        using var keys = new TeamKeys(provider, teams);
+        keys.StateOf(_team).ShouldBe(new TeamKeyState(2, 2));
+        var newest = new byte[32];
+        keys.CopyKey(_team, newest);
+        newest.ShouldBe(Hex(vector, "teamKey"));
+        var old = s_vectors.GetProperty("objects")[2];
+        TestVault.Open(new ObjectSealer(keys), _team, ObjectOf(old), Hex(old, "sealed")).ShouldBe(PlainOf(old));
+
+        var strangers = StrangersReader.ReadApplianceKey(File.ReadAllBytes(Path.Combine(folder, "appliance.key")));
+        StrangersReader.ReadTeamKeys(strangers, Hex(vector, "teamKeyFile"), _team.Value).ShouldBe([newest, Hex(s_vectors, "teamKey")]);
+        StrangersReader.ReadKeptKey(strangers, Hex(vector, "kept")).ShouldBe(StrangersReader.ReadApplianceKey(Encoding.ASCII.GetBytes(Text("applianceKeyFile"))));
+    }
+
     [Fact]
     public void The_document_s_example_is_a_vector_and_the_stranger_can_read_it()
     {

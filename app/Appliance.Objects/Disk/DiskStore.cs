@@ -28,10 +28,14 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
             return true;
         }, null, cancellation);
 
-    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation)
+    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation) => BeginAsync(key, replaces: false, cancellation);
+
+    public Task<IObjectWrite> BeginReplaceAsync(ObjectKey key, CancellationToken cancellation) => BeginAsync(key, replaces: true, cancellation);
+
+    Task<IObjectWrite> BeginAsync(ObjectKey key, bool replaces, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        return Task.FromResult<IObjectWrite>(new DiskWrite(this, _threads, key, $"{key.Team.Value:N}.{key.Object.Value:N}.{Guid.NewGuid():N}"));
+        return Task.FromResult<IObjectWrite>(new DiskWrite(this, _threads, key, $"{key.Team.Value:N}.{key.Object.Value:N}.{Guid.NewGuid():N}", replaces));
     }
 
     public Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation)
@@ -63,14 +67,24 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
             return parent is not null && Posix.Remove(parent, NameOf(key));
         }, null, cancellation);
 
-    public async IAsyncEnumerable<StoredObject> ListAsync(TeamId team, [EnumeratorCancellation] CancellationToken cancellation)
+    /// <remarks>Folder by folder, within one by name.</remarks>
+    public async IAsyncEnumerable<StoredObject> ListAsync(TeamId team, ObjectId? after, [EnumeratorCancellation] CancellationToken cancellation)
     {
+        var last = after is { } id ? new ObjectKey(team, id) : (ObjectKey?)null;
+        var first = last is { } one ? ShardOf(one) : ShardName(0);
         for (var shard = 0; shard < 256; shard++)
         {
             var name = ShardName((byte)shard);
+            if (string.CompareOrdinal(name, first) < 0)
+            {
+                continue;
+            }
             foreach (var found in await RunAsync(() => ListShard(team, name), null, cancellation))
             {
-                yield return found;
+                if (name != first || last is not { } behind || string.CompareOrdinal(NameOf(found.Key), NameOf(behind)) > 0)
+                {
+                    yield return found;
+                }
             }
         }
     }
@@ -106,6 +120,22 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
             Posix.Remove(parent, NameOf(key)); // not known to be durable, so it must not be seen
             throw;
         }
+    }
+
+    /// <summary>
+    /// Gives a complete temporary file an object's place, durably: flushed before it takes the name, because the other is gone then. Blocks.
+    /// </summary>
+    /// <exception cref="ObjectMissingException">There is no such object.</exception>
+    internal void Replace(ObjectKey key, string unfinishedName, SafeFileHandle file)
+    {
+        using var parent = OpenFolderOf(key, create: false) ?? throw new ObjectMissingException(key.Object);
+        Posix.Flush(file);
+        if (!Posix.Exchange(Open().Unfinished, unfinishedName, parent, NameOf(key)))
+        {
+            throw new ObjectMissingException(key.Object);
+        }
+        Posix.Flush(parent);
+        Posix.Remove(Open().Unfinished, unfinishedName); // the old one
     }
 
     /// <summary>Removes what a write that will not complete has left. Blocks.</summary>
@@ -226,6 +256,7 @@ internal sealed class DiskStore(string folder) : IObjectStore, IDisposable
                 }
             }
         }
+        found.Sort((a, b) => string.CompareOrdinal(NameOf(a.Key), NameOf(b.Key)));
         return found;
     }
 

@@ -7,7 +7,7 @@ namespace Appliance.Objects.Disk;
 /// A temporary file that becomes the object. It is made with its first byte, and small objects are made, written, named and flushed in one
 /// turn on a disk thread.
 /// </summary>
-internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey key, string name) : IObjectWrite
+internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey key, string name, bool replaces) : IObjectWrite
 {
     /// <summary>The disk works while the rest is being sealed, and the flush at the end waits for little.</summary>
     const int FlushStep = 8 << 20;
@@ -46,7 +46,14 @@ internal sealed class DiskWrite(DiskStore store, DiskThreads threads, ObjectKey 
         () =>
         {
             Write(rest.Span);
-            store.Publish(key, name, _file!);
+            if (replaces)
+            {
+                store.Replace(key, name, _file!);
+            }
+            else
+            {
+                store.Publish(key, name, _file!);
+            }
             _published = true;
             _file!.Dispose();
             return true;

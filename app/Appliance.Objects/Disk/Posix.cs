@@ -13,7 +13,7 @@ internal static partial class Posix
         TooManyLinks = 40, QuotaExceeded = 122;
 
     const int ReadOnly = 0, WriteOnly = 1, Create = 0x40, Exclusive = 0x80, CloseOnExec = 0x80000;
-    const int RenameNoReplace = 1;
+    const int RenameNoReplace = 1, RenameExchange = 2;
     const uint PrivateFile = 0b110_000_000, PrivateFolder = 0b111_000_000;
 
     // These two differ among Linux architectures (asm-generic has the values of x86; Arm overrides them).
@@ -83,6 +83,28 @@ internal static partial class Posix
             throw LastError();
         }
         Remove(from, fromName);
+    }
+
+    /// <summary>Swaps two files in one step, so that a name that is gone is not made again; false when the second is not there.</summary>
+    public static bool Exchange(SafeFileHandle from, string fromName, SafeFileHandle to, string toName)
+    {
+        if (RenameAt2(Number(from), fromName, Number(to), toName, RenameExchange) == 0)
+        {
+            return true;
+        }
+        switch (Marshal.GetLastPInvokeError())
+        {
+            case NoEntry:
+                return false;
+            case Invalid:
+                // Some file systems (NFS) cannot swap. An object that is deleted just now comes back as an orphan, which the sweeper removes.
+                using (var there = OpenFile(to, toName))
+                {
+                    return there is not null && (RenameAt2(Number(from), fromName, Number(to), toName, 0) == 0 ? true : throw LastError());
+                }
+            default:
+                throw LastError();
+        }
     }
 
     /// <summary>Removes a file; false when it was not there.</summary>

@@ -2,13 +2,15 @@ using Amazon.S3.Model;
 
 namespace Appliance.Objects.S3;
 
-/// <summary>A range as it comes over the wire. When the connection breaks, it asks for the rest, a few times; what was read stays read.</summary>
+/// <summary>
+/// A range as it comes over the wire. When the connection breaks, it asks for the rest, a few times; what was read stays read. That it is the same object still is
+/// not asked: a new wrap of its key makes it another to the store, and each chunk is verified by itself.
+/// </summary>
 internal sealed class S3ReadStream(S3Store store, ObjectKey key, GetObjectResponse first, long offset, long count, TimeSpan patience)
     : ReadOnlyForwardStream
 {
     const int MostResumptions = 3;
 
-    readonly string _etag = first.ETag;
     GetObjectResponse? _response = first;
     long _offset = offset;
     long _left = count;
@@ -25,7 +27,7 @@ internal sealed class S3ReadStream(S3Store store, ObjectKey key, GetObjectRespon
         {
             try
             {
-                _response ??= await store.GetAsync(key, _offset, _left, _etag, cancellationToken);
+                _response ??= await store.GetAsync(key, _offset, _left, cancellationToken);
                 var read = await ReadOnceAsync(_response.ResponseStream, wanted, cancellationToken);
                 _offset += read;
                 _left -= read;

@@ -32,13 +32,15 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
 
     public Task CheckReachableAsync(CancellationToken cancellation) => PrepareAsync(cancellation);
 
-    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation) => Task.FromResult<IObjectWrite>(new S3Write(this, key));
+    public Task<IObjectWrite> BeginWriteAsync(ObjectKey key, CancellationToken cancellation) => Task.FromResult<IObjectWrite>(new S3Write(this, key, replaces: false));
+
+    public Task<IObjectWrite> BeginReplaceAsync(ObjectKey key, CancellationToken cancellation) => Task.FromResult<IObjectWrite>(new S3Write(this, key, replaces: true));
 
     public async Task<StoredRange> ReadAsync(ObjectKey key, long offset, long count, CancellationToken cancellation)
     {
         try
         {
-            var response = await GetAsync(key, offset, count, null, cancellation);
+            var response = await GetAsync(key, offset, count, cancellation);
             var length = TotalLength(response);
             var clipped = Math.Min(count, length - offset);
             return new StoredRange(new S3ReadStream(this, key, response, offset, clipped, options.Timeout), length);
@@ -58,9 +60,14 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     public Task DeleteAsync(ObjectKey key, CancellationToken cancellation) => RunAsync(
         within => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = _bucket, Key = key.ToString() }, within), null, cancellation);
 
-    public async IAsyncEnumerable<StoredObject> ListAsync(TeamId team, [EnumeratorCancellation] CancellationToken cancellation)
+    public async IAsyncEnumerable<StoredObject> ListAsync(TeamId team, ObjectId? after, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var request = new ListObjectsV2Request { BucketName = _bucket, Prefix = Prefix(team) };
+        var request = new ListObjectsV2Request
+        {
+            BucketName = _bucket,
+            Prefix = Prefix(team),
+            StartAfter = after is { } last ? new ObjectKey(team, last).ToString() : null, // by name, which is the order that they come in
+        };
         ListObjectsV2Response page;
         do
         {
@@ -102,17 +109,20 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
 
     public void Dispose() => _client.Dispose();
 
-    internal async Task<GetObjectResponse> GetAsync(ObjectKey key, long offset, long count, string? etag, CancellationToken cancellation) =>
+    internal async Task<GetObjectResponse> GetAsync(ObjectKey key, long offset, long count, CancellationToken cancellation) =>
         await RunAsync(within => _client.GetObjectAsync(new GetObjectRequest
         {
             BucketName = _bucket,
             Key = key.ToString(),
             ByteRange = new ByteRange(offset, checked(offset + count - 1)),
-            EtagToMatch = etag,
         }, within), key.Object, cancellation);
 
-    internal async Task PutAsync(ObjectKey key, PartBuffer content, string writeId, CancellationToken cancellation)
+    internal async Task PutAsync(ObjectKey key, PartBuffer content, string writeId, bool replaces, CancellationToken cancellation)
     {
+        if (replaces)
+        {
+            await RequirePresentAsync(key, cancellation);
+        }
         using var body = content.OpenRead();
         var request = new PutObjectRequest
         {
@@ -120,7 +130,7 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
             Key = key.ToString(),
             InputStream = body,
             AutoCloseStream = false,
-            IfNoneMatch = "*",
+            IfNoneMatch = replaces ? null : "*",
             ContentType = "application/octet-stream",
         };
         request.Metadata[WriteIdName] = writeId;
@@ -150,16 +160,16 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
     }
 
     internal async Task CompleteUploadAsync(
-        ObjectKey key, string uploadId, List<PartETag> parts, CancellationToken cancellation)
+        ObjectKey key, string uploadId, List<PartETag> parts, bool replaces, CancellationToken cancellation)
     {
-        await RequireAbsentAsync(key, cancellation);
+        await (replaces ? RequirePresentAsync(key, cancellation) : RequireAbsentAsync(key, cancellation));
         var request = new CompleteMultipartUploadRequest
         {
             BucketName = _bucket,
             Key = key.ToString(),
             UploadId = uploadId,
             PartETags = parts,
-            IfNoneMatch = "*",
+            IfNoneMatch = replaces ? null : "*",
         };
         await RunAsync(within => _client.CompleteMultipartUploadAsync(request, within), key.Object, cancellation);
     }
@@ -186,6 +196,15 @@ internal sealed class S3Store(ObjectStoreOptions options) : IObjectStore, IDispo
         if (await HeadAsync(key, cancellation) is not null)
         {
             throw new ObjectExistsException(key.Object);
+        }
+    }
+
+    /// <summary>One that is deleted just after this comes back as an orphan, which the sweeper removes.</summary>
+    async Task RequirePresentAsync(ObjectKey key, CancellationToken cancellation)
+    {
+        if (await HeadAsync(key, cancellation) is null)
+        {
+            throw new ObjectMissingException(key.Object);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Appliance.Objects.S3;
 /// One object on its way up: a single request when it fits into one part, a multipart upload otherwise. It holds at most two parts in memory,
 /// filled or on their way. A multipart upload is nothing that could be seen until it is completed.
 /// </summary>
-internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
+internal sealed class S3Write(S3Store store, ObjectKey key, bool replaces) : IObjectWrite
 {
     const int PartsInMemory = 2;
     const int MostParts = 10_000; // S3's own limit
@@ -48,13 +48,13 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
         {
             if (_uploadId is null)
             {
-                await store.PutAsync(key, _filling, _writeId, cancellation);
+                await store.PutAsync(key, _filling, _writeId, replaces, cancellation);
             }
             else
             {
                 await SendPartAsync(cancellation);
                 await WaitForRoomAsync(0, cancellation);
-                await store.CompleteUploadAsync(key, _uploadId, _sent, cancellation);
+                await store.CompleteUploadAsync(key, _uploadId, _sent, replaces, cancellation);
             }
             _completed = true;
         }
@@ -95,7 +95,7 @@ internal sealed class S3Write(S3Store store, ObjectKey key) : IObjectWrite
             {
                 await store.AbortUploadAsync(key, _uploadId, patience.Token);
             }
-            if (_completing && await store.IsFromAsync(key, _writeId, patience.Token))
+            if (_completing && !replaces && await store.IsFromAsync(key, _writeId, patience.Token))
             {
                 await store.DeleteAsync(key, patience.Token);
             }

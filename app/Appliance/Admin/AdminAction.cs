@@ -40,10 +40,13 @@ internal static class AdminActions
     /// <summary>Break-glass: asking for a team's files, approving what another key asks for, reading what a team's owner or two operators allowed.</summary>
     public const string BreakGlass = "breakglass";
 
+    /// <summary>Re-keying: how the keys stand, and rotating them.</summary>
+    public const string Keys = "keys";
+
     /// <summary>In the list of keys: every action there is, and those of later versions.</summary>
     public const string Every = "all";
 
-    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, LedgerExport, Errors, BreakGlass];
+    public static IReadOnlyList<string> All { get; } = [Status, Teams, Users, Quota, Config, Ledger, LedgerExport, Errors, BreakGlass, Keys];
 }
 
 /// <summary><see cref="Access.Operator"/>: the key may do what the endpoint does. Where the endpoint does not say, nobody may.</summary>

@@ -39,6 +39,7 @@ internal static class AdminServices
         admin.MapLedger();
         admin.MapErrors();
         admin.MapBreakGlass();
+        admin.MapKeys();
     }
 
     /// <summary>

@@ -46,7 +46,7 @@ public sealed class Phrases(BlobProtector protector)
 
     private byte[] Seal(UserId user, string text) => protector.Protect(Purpose(user), Encoding.UTF8.GetBytes(text));
 
-    private static string Purpose(UserId user) => "mail-phrase " + user;
+    internal static string Purpose(UserId user) => "mail-phrase " + user;
 
     private static bool IsRefused(Rune rune) => rune == Rune.ReplacementChar || Rune.GetUnicodeCategory(rune)
         is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;

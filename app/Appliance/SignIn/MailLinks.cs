@@ -60,6 +60,8 @@ public sealed class MailLinks(BlobProtector protector, TimeProvider clock)
     /// <summary>The person has lost no keys, and nobody is to be let in without them.</summary>
     public const string StopLostKey = "stop-lost-key";
 
+    internal static string AddressPurpose(UserId user) => "mail-link " + user;
+
     /// <summary>Makes a link; answers its token, which is told once.</summary>
     public string Make(TeamSession session, UserId user, string purpose, TimeSpan lifetime, string? address = null)
     {
@@ -70,7 +72,7 @@ public sealed class MailLinks(BlobProtector protector, TimeProvider clock)
             TokenHash = Token.Hash(token),
             UserId = user,
             Purpose = purpose,
-            SealedAddress = address is null ? null : protector.Protect("mail-link " + user, Encoding.UTF8.GetBytes(address)),
+            SealedAddress = address is null ? null : protector.Protect(AddressPurpose(user), Encoding.UTF8.GetBytes(address)),
             CreatedAt = now,
             ExpiresAt = now + lifetime,
         });
@@ -91,7 +93,7 @@ public sealed class MailLinks(BlobProtector protector, TimeProvider clock)
         return await session.ExecuteAsync($"update mail_links set used_at = {now} where id = {link.Id} and used_at is null and expires_at > {now}", ct) == 1;
     }
 
-    public string Address(MailLink link) => Encoding.UTF8.GetString(protector.Unprotect("mail-link " + link.UserId, link.SealedAddress!));
+    public string Address(MailLink link) => Encoding.UTF8.GetString(protector.Unprotect(AddressPurpose(link.UserId), link.SealedAddress!));
 
     internal static bool Works(MailLink link, DateTimeOffset now) => link.UsedAt is null && now < link.ExpiresAt && link.CreatedAt <= now + Sessions.ClockTolerance;
 }

@@ -30,8 +30,9 @@ public static class FirstStart
             await Console.Error.WriteLineAsync(warning);
         }
 
-        await EnsureAsync(database, new Key("appliance_key_id", settings.ApplianceKeyFile, FileKeyProvider.Create, ApplianceKeyId), settings, cancellationToken);
+        await EnsureAsync(database, new Key("appliance_key_id", settings.ApplianceKeyFile, FileKeyProvider.Create, ApplianceKeyIds), settings, cancellationToken);
         await EnsureAsync(database, new Key("ledger_key_id", settings.LedgerKeyFile, TreeHeadSigner.Create, LedgerKeyId), settings, cancellationToken);
+        await RefuseOldKeysAsync(database, settings, cancellationToken);
     }
 
     private static async Task EnsureAsync(Database database, Key key, Settings settings, CancellationToken cancellationToken)
@@ -51,13 +52,13 @@ public static class FirstStart
         if (known is null)
         {
             // Another process may be at its first start beside this one: whoever comes first decides, and the other then sees it.
-            await session.ExecuteAsync($"insert into appliance_state (name, value) values ({key.Name}, {present}) on conflict do nothing", cancellationToken);
+            await session.ExecuteAsync($"insert into appliance_state (name, value) values ({key.Name}, {present[0]}) on conflict do nothing", cancellationToken);
             known = (await session.SqlAsync<string>($"""select value as "Value" from appliance_state where name = {key.Name}""", cancellationToken)).Single();
             await session.CommitAsync(cancellationToken);
         }
-        if (known != present)
+        if (!present.Contains(known))
         {
-            throw new KeyFileException(key.File, $"holds key {present}, but this data was made with key {known}",
+            throw new KeyFileException(key.File, $"holds key {present[0]}, but this data was made with key {known}",
                 "Put the right file back from the backup of your keys, or point the appliance at the data that belongs to this key.");
         }
     }
@@ -69,17 +70,40 @@ public static class FirstStart
     private static bool IsFilled(string folder) =>
         Directory.Exists(folder) && Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any();
 
-    private static string ApplianceKeyId(string file)
+    /// <summary>The current one first. Data of an older generation can be read; re-keying goes on with it (docs/re-keying.md).</summary>
+    private static IReadOnlyList<string> ApplianceKeyIds(string file)
     {
         using var provider = FileKeyProvider.Open(file);
-        return provider.KeyId;
+        return [.. provider.Generations.Select(generation => generation.KeyId)];
     }
 
-    private static string LedgerKeyId(string file)
+    private static IReadOnlyList<string> LedgerKeyId(string file)
     {
         using var signer = TreeHeadSigner.Open(file);
-        return Convert.ToHexStringLower(SHA256.HashData(signer.PublicKey));
+        return [Convert.ToHexStringLower(SHA256.HashData(signer.PublicKey))];
     }
 
-    private sealed record Key(string Name, string File, Action<string> Create, Func<string, string> Identify);
+    /// <summary>Keys that were put back from before a rotation would seal under what was given up, and could not open what came since.</summary>
+    private static async Task RefuseOldKeysAsync(Database database, Settings settings, CancellationToken cancellationToken)
+    {
+        await using var session = await database.ForApplianceAsync(cancellationToken);
+        using var provider = FileKeyProvider.Open(settings.ApplianceKeyFile);
+        var oldest = provider.Generations[^1].KeyId;
+        if ((await session.SqlAsync<string>($"""select value as "Value" from appliance_state where name = 'hash_key_id'""", cancellationToken)).SingleOrDefault() is { } hashes && hashes != oldest)
+        {
+            throw new KeyFileException(settings.ApplianceKeyFile, $"is there without its older generation {hashes}",
+                $"Put '{Path.GetFileName(settings.ApplianceKeyFile)}.{hashes}.{provider.KeyId}.kept' back beside it from the backup of your keys: recovery codes are checked with it.");
+        }
+        var generations = await session.SqlAsync<Generation>(
+            $"""select team_id as "Team", max(to_key::integer) as "Number" from key_rotations where team_id is not null and to_key is not null group by team_id""", cancellationToken);
+        if (generations.Count > 0)
+        {
+            using var keys = new TeamKeys(provider, settings.TeamKeyFolder);
+            generations.ForEach(generation => keys.RequireGeneration(new TeamId(generation.Team), generation.Number));
+        }
+    }
+
+    private sealed record Generation(Guid Team, int Number);
+
+    private sealed record Key(string Name, string File, Action<string> Create, Func<string, IReadOnlyList<string>> Identify);
 }

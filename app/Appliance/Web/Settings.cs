@@ -76,6 +76,9 @@ public sealed record Settings
     /// <summary>How much a client may take.</summary>
     public LimitSettings Limits { get; init; } = new();
 
+    /// <summary>Days that an old generation of a team's key stays after a rotation, 2 to 3650: longer than backups of objects are kept. <c>APPLIANCE_OLD_KEY_DAYS</c>.</summary>
+    public int OldKeyDays { get; init; } = 35;
+
     /// <summary>GiB that one file may have, 1 to 1024. <c>APPLIANCE_MAX_FILE_GIB</c>.</summary>
     public int MaxFileGibibytes { get; init; } = 50;
 

@@ -60,6 +60,7 @@ internal sealed class SettingsReader : EnvironmentReader
             DatabaseTls = DatabaseTls(),
             Objects = Objects(data),
             MaxFileGibibytes = Number("MAX_FILE_GIB", defaults.MaxFileGibibytes, 1, 1024),
+            OldKeyDays = Number("OLD_KEY_DAYS", defaults.OldKeyDays, 2, 3650),
             TeamQuotaGibibytes = NumberOrNone("TEAM_QUOTA_GIB", 1, 1 << 20),
             TeamQuotaFiles = NumberOrNone("TEAM_QUOTA_FILES", 1, 1_000_000_000),
             SamlSkew = TimeSpan.FromSeconds(Number("SAML_SKEW_SECONDS", (int)defaults.SamlSkew.TotalSeconds, 0, 300)),

@@ -54,7 +54,7 @@ public sealed class CliTests : IClassFixture<OperatorHost>, IDisposable
         var team = await person.TeamAsync();
         foreach (var (command, expected) in new (string[] Command, string Expected)[]
         {
-            (["status"], "people"), (["teams"], team), (["users"], person.Username), (["quota", "show", team], "any (the appliance's default)"), (["config", "check"], "operator-keys"), (["ledger", "verify"], "appliance: intact."), (["errors", "list"], "LAST SEEN"),
+            (["status"], "people"), (["teams"], team), (["users"], person.Username), (["quota", "show", team], "any (the appliance's default)"), (["config", "check"], "operator-keys"), (["ledger", "verify"], "appliance: intact."), (["errors", "list"], "LAST SEEN"), (["keys", "status"], "appliance key"),
         })
         {
             var table = await RunAsync(command);
@@ -66,6 +66,25 @@ public sealed class CliTests : IClassFixture<OperatorHost>, IDisposable
         }
         (await RunAsync("ledger", "heads")).Output.ShouldContain("\"signature\"");
         (await RunAsync("ledger", "verify", "--tree", team)).Output.ShouldStartWith(team + ": intact.");
+    }
+
+    [Fact]
+    public async Task Keys_are_rotated_and_how_it_goes_is_shown()
+    {
+        await UseAdaAsync();
+        using var person = await Person.NewAsync(_host);
+        var team = await person.TeamAsync();
+        (await RunAsync("keys", "rotate", "team", team)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Error), r => r.Output.ShouldStartWith("Asked for: 1."));
+        (await RunAsync("keys", "rotate", "team", team)).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(5), r => r.Error.ShouldContain("being rotated already"));
+        (await RunAsync("keys", "rotate", "team", Appliance.Data.Reference.New())).Code.ShouldBe(5);
+        (await RunAsync("keys", "rotate", "team")).Code.ShouldBe(2);
+        (await RunAsync("keys", "rotate", "appliance", "--json")).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Error), r => r.Output.ShouldBe("{\"asked\":1}\n"));
+        // The job of the running service, as it is.
+        await Appliance.Tests.Ledger.SealerTests.Eventually(async () => (await RunAsync("keys", "status")).Output.Split('\n').Count(line => line.Contains("keeping", StringComparison.Ordinal)) == 2);
+        (await RunAsync("keys", "status")).ShouldSatisfyAllConditions(r => r.Code.ShouldBe(0, r.Error), r => r.Output.ShouldContain($"{team}  "), r => r.Output.ShouldContain("older ones kept under it: 1"));
+        await _host.AllowAsync(_host.Ada.Line("actions=status"));
+        (await RunAsync("keys", "status")).Code.ShouldBe(4);
+        (await RunAsync("keys", "rotate", "appliance")).Code.ShouldBe(4);
     }
 
     [Fact, Trait("Requirement", "W1")]

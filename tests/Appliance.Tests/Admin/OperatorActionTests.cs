@@ -17,6 +17,7 @@ public sealed class OperatorActionTests(OperatorHost host) : IClassFixture<Opera
     [InlineData("GET", "/admin/v1/config", "operator.looked", "\"what\":\"config\"")]
     [InlineData("POST", "/admin/v1/ledger/verify", "operator.looked", "\"what\":\"ledger\"")]
     [InlineData("GET", "/admin/v1/errors", "operator.looked", "\"what\":\"errors\"")]
+    [InlineData("GET", "/admin/v1/keys", "operator.looked", "\"what\":\"keys\"")]
     [InlineData("GET", "/admin/v1/ledger/export", "operator.ledger-exported", "\"from\":\"0\"")]
     [InlineData("GET", "/admin/v1/ledger/heads", "operator.looked", "\"what\":\"ledger-heads\"")]
     public async Task Each_action_is_in_the_ledger_with_name_and_key_and_address(string method, string path, string action, string detail)

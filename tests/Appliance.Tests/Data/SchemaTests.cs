@@ -44,6 +44,7 @@ public sealed class SchemaTests : IAsyncLifetime
         ["known_origins"] = "MACs of people with browsers and networks",
         ["set_up_links"] = "of people who have no account yet",
         ["errors"] = "kinds and places of errors, nothing of anybody's; not granted to the app",
+        ["key_rotations"] = "how far keys are rotated: ids, numbers, times, operators' names",
         ["api_tokens"] = "a person's, looked up by token before anybody is known",
     };
 

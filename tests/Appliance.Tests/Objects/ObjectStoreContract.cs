@@ -213,7 +213,7 @@ public abstract partial class ObjectStoreContract : IAsyncLifetime
     private protected async Task<List<StoredObject>> ListAsync()
     {
         var found = new List<StoredObject>();
-        await foreach (var one in Store.ListAsync(Team, default))
+        await foreach (var one in Store.ListAsync(Team, null, default))
         {
             found.Add(one);
         }

@@ -20,6 +20,7 @@ public sealed class TestVault : IDisposable
         _keys.Create(OtherTeam);
     }
 
+    public TeamKeys Keys => _keys;
     public ObjectSealer Sealer { get; }
     public TeamId Team { get; } = TeamId.New();
     public TeamId OtherTeam { get; } = TeamId.New();

@@ -44,6 +44,7 @@ public sealed class SettingsTests
     [InlineData("APPLIANCE_MAX_CONNECTIONS", "0")]
     [InlineData("APPLIANCE_RATE_PER_ACCOUNT", "0")]
     [InlineData("APPLIANCE_MAX_FILE_GIB", "0")]
+    [InlineData("APPLIANCE_OLD_KEY_DAYS", "1")]
     [InlineData("APPLIANCE_MAX_FILE_GIB", "1.5")]
     [InlineData("APPLIANCE_ATTESTATION", "none")]
     [InlineData("APPLIANCE_IDLE_LOCK_MINUTES", "0")]

@@ -22,6 +22,10 @@ def wrap(wrapping_key, key, associated, nonce):
     return nonce + AESGCM(wrapping_key).encrypt(nonce, key, associated)
 
 
+def key_id_of(key):
+    return hmac.new(key, b"appliance key id", hashlib.sha256).digest()[:8]
+
+
 def derive(purpose):
     return HKDF(hashes.SHA256(), 32, salt=None, info=purpose.encode()).derive(APPLIANCE_KEY)
 
@@ -48,7 +52,7 @@ def seal(name, obj, plain, n):
     }
 
 
-key_id = hmac.new(APPLIANCE_KEY, b"appliance key id", hashlib.sha256).digest()[:8]
+key_id = key_id_of(APPLIANCE_KEY)
 team_head = b"APTK\0\0\0\x01" + key_id + TEAM.bytes
 lengths = [0, 1, 5, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 100]
 objects = [
@@ -57,6 +61,15 @@ objects = [
 
 blob_data, blob_nonce = b"a one-time code's secret", bytes([0xD0] * 12)
 blob = b"\x01" + blob_nonce + AESGCM(derive("appliance blob v1: totp")).encrypt(blob_nonce, blob_data, b"\x01")
+
+# After rotating the appliance key and then the team's: the old ones are held beside the new ones.
+next_appliance_key, next_team_key = bytes(range(0x20, 0x40)), bytes(range(0x60, 0x80))
+kept_head = b"APAK\0\0\0\x01" + key_id_of(next_appliance_key) + key_id + struct.pack(">q", 1795294800000000)
+kept = kept_head + wrap(next_appliance_key, APPLIANCE_KEY, kept_head, bytes([0xE0] * 12))
+ring_head = b"APTK\0\0\0\x02" + key_id_of(next_appliance_key) + TEAM.bytes + struct.pack(">II", 2, 2)
+ring = ring_head
+for place, (superseded, key) in enumerate([(0, next_team_key), (1795294800000001, TEAM_KEY)]):
+    ring += struct.pack(">q", superseded) + wrap(next_appliance_key, key, ring_head + struct.pack(">Iq", place, superseded), bytes([0xE1 + place] * 12))
 
 signing_key = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())
 tree, size, root, micros = uuid.UUID("019aa2f0-5c00-7000-8000-000000007ee0"), 8, hashlib.sha256(b"root").digest(), 1795294800123456
@@ -73,6 +86,10 @@ print(json.dumps({
     "blob": {"purpose": "totp", "data": blob_data.hex(), "blob": blob.hex()},
     "mac": {"purpose": "ledger", "data": "00ff",
             "mac": hmac.new(derive("appliance mac v1: ledger"), b"\x00\xff", hashlib.sha256).hexdigest()},
+    "rotated": {
+        "applianceKeyFile": "appliance-key-v1:" + base64.b64encode(next_appliance_key).decode() + "\n",
+        "keptFile": f"appliance.key.{key_id.hex()}.{key_id_of(next_appliance_key).hex()}.kept", "kept": kept.hex(),
+        "teamKey": next_team_key.hex(), "teamKeyFile": ring.hex()},
     "treeHead": {
         "privateKey": signing_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode(),

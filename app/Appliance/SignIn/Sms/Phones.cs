@@ -193,7 +193,7 @@ public sealed class Phones(Database database, SmsGateway gateway, BlobProtector 
 
     private static string Normalise(string? code) => code is null or { Length: > 40 } ? "" : string.Concat(code.Where(c => c is not (' ' or '-')));
 
-    private static string Purpose(UserId user) => "sms-number " + user;
+    internal static string Purpose(UserId user) => "sms-number " + user;
 
     private static byte[] Hash(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
 

@@ -17,7 +17,7 @@ public sealed record SsoKey(Guid Id, string Use, byte[] Sealed, byte[] Certifica
 /// </summary>
 public sealed class SsoKeys(BlobProtector protector, TimeProvider clock)
 {
-    private const string Purpose = "saml service provider key";
+    internal const string Purpose = "saml service provider key";
 
     public async Task<IReadOnlyList<SsoKey>> ListAsync(TeamSession session, CancellationToken ct) => await session.SqlAsync<SsoKey>(
         $"""

@@ -111,7 +111,7 @@ public sealed class AuthenticatorApps(Database database, BlobProtector protector
     private byte[] Secret(AuthenticatorApp app) => protector.Unprotect(Purpose(app.UserId), app.SealedSecret);
 
     /// <summary>Each person's own, so that a secret moved to another person's row opens nothing.</summary>
-    private static string Purpose(UserId user) => "totp-secret " + user;
+    internal static string Purpose(UserId user) => "totp-secret " + user;
 }
 
 /// <summary>What the appliance's ledger hears of authenticator apps.</summary>
