@@ -127,7 +127,8 @@ insert into team_groups (team_id, id, reference, name, name_key, everyone, at_to
     select id, gen_random_uuid(), 'everyone', 'Everyone', 'EVERYONE', true, 3, 3, array['links'], created_at from teams;
 create trigger everyone after insert on teams for each row execute function teams_everyone();
 
--- What the questions below have in common: 'owner' (and the appliance's own job), 'member', or null for anybody else.
+-- What the questions below have in common: 'owner' (and the appliance's own job), 'member', or null for anybody else. They are in PL/pgSQL and ask in
+-- few statements, because their plans are kept: each is asked once for nearly every statement about files.
 create function app_standing() returns text language plpgsql stable parallel safe security definer set search_path = public, pg_temp
     as $$
     begin
@@ -136,38 +137,55 @@ create function app_standing() returns text language plpgsql stable parallel saf
         end if;
         return (select role from memberships where team_id = app_team() and user_id = app_user());
     end $$;
-create function app_my_groups(person uuid) returns setof team_groups language sql stable parallel safe security definer set search_path = public, pg_temp
-    as $$ select g.* from team_groups g where g.team_id = app_team() and (g.everyone or exists (
-              select from team_group_members m where m.team_id = g.team_id and m.group_id = g.id and m.user_id = person)) $$;
 -- Which top-level folders does whoever is set reach at this level? app_else says it of those that are not in app_except; of those that are, the
 -- opposite holds. The nil id stands for what lies beside them.
 create function app_else(wanted integer) returns boolean language plpgsql stable parallel safe security definer set search_path = public, pg_temp
     as $$
     declare
-        me text := app_standing();
+        team uuid := app_team();
+        me uuid := app_user();
+        standing text;
     begin
-        return me is not null and (me = 'owner' or coalesce((select max(g.others) >= wanted from app_my_groups(app_user()) g), false));
+        if me = '00000000-0000-0000-0000-000000000000' then
+            return true;
+        end if;
+        select role into standing from memberships where team_id = team and user_id = me;
+        return coalesce(standing = 'owner' or (standing is not null and (
+            select max(g.others) >= wanted from team_groups g
+            where g.team_id = team and (g.everyone or g.id in (select m.group_id from team_group_members m where m.team_id = team and m.user_id = me)))), false);
     end $$;
 create function app_except(wanted integer) returns uuid[] language plpgsql stable parallel safe security definer set search_path = public, pg_temp
     as $$
     declare
-        me text := app_standing();
-        rest boolean;
+        team uuid := app_team();
+        me uuid := app_user();
+        standing text;
+        mine uuid[];
+        top integer;
+        rest integer;
+        excepted uuid[] := '{}';
     begin
-        if me is null or me = 'owner' then
-            return '{}';
+        if me = '00000000-0000-0000-0000-000000000000' then
+            return excepted;
         end if;
-        rest := app_else(wanted);
-        return array(
-            with mine as materialized (select g.* from app_my_groups(app_user()) g),
-                 lines as materialized (select l.* from team_group_folders l where l.team_id = app_team() and l.group_id in (select id from mine))
-            select f.place from (
-                select '00000000-0000-0000-0000-000000000000'::uuid as place, max(m.at_top) as level from mine m having count(*) > 0
-                union all
-                select d.folder_id, max(coalesce(l.level, m.others))
-                from (select distinct folder_id from lines) d cross join mine m left join lines l on l.group_id = m.id and l.folder_id = d.folder_id
-                group by d.folder_id) f
-            where (f.level >= wanted) <> rest);
+        select role into standing from memberships where team_id = team and user_id = me;
+        if standing is null or standing = 'owner' then
+            return excepted;
+        end if;
+        select array_agg(g.id), max(g.at_top), max(g.others) into mine, top, rest from team_groups g
+         where g.team_id = team and (g.everyone or g.id in (select m.group_id from team_group_members m where m.team_id = team and m.user_id = me));
+        if mine is null then
+            return excepted;
+        end if;
+        if exists (select from team_group_folders l where l.team_id = team and l.group_id = any (mine)) then
+            excepted := array(
+                select d.folder_id
+                from (select distinct l.folder_id from team_group_folders l where l.team_id = team and l.group_id = any (mine)) d
+                     cross join (select g.id, g.others from team_groups g where g.team_id = team and g.id = any (mine)) g
+                     left join team_group_folders l on l.team_id = team and l.group_id = g.id and l.folder_id = d.folder_id
+                group by d.folder_id having (max(coalesce(l.level, g.others)) >= wanted) <> (rest >= wanted));
+        end if;
+        return case when (top >= wanted) <> (rest >= wanted) then excepted || '00000000-0000-0000-0000-000000000000'::uuid else excepted end;
     end $$;
 create function app_reaches_all(wanted integer) returns boolean language plpgsql stable parallel safe security definer set search_path = public, pg_temp
     as $$ begin return app_else(wanted) and app_except(wanted) = '{}'; end $$;
@@ -181,8 +199,9 @@ create function app_level(top uuid) returns integer language plpgsql stable para
             return 3;
         end if;
         return case when me is null then 0 else coalesce((
-            select max(case when top is null then m.at_top else coalesce(l.level, m.others) end)
-            from app_my_groups(app_user()) m left join team_group_folders l on l.team_id = app_team() and l.group_id = m.id and l.folder_id = top), 0) end;
+            select max(case when top is null then g.at_top else coalesce(l.level, g.others) end)
+            from team_groups g left join team_group_folders l on l.team_id = g.team_id and l.group_id = g.id and l.folder_id = top
+            where g.team_id = app_team() and (g.everyone or g.id in (select m.group_id from team_group_members m where m.team_id = app_team() and m.user_id = app_user()))), 0) end;
     end $$;
 create function app_level_of(entry uuid) returns integer language plpgsql stable parallel safe security definer set search_path = public, pg_temp
     as $$ begin return (select app_level(e.top_id) from entries e where e.team_id = app_team() and e.id = entry); end $$;
@@ -192,12 +211,15 @@ create function app_permissions() returns text[] language plpgsql stable paralle
         me text := app_standing();
     begin
         return case when me = 'owner' then array['invite', 'ledger', 'links'] when me is null then '{}'
-               else array(select distinct p from app_my_groups(app_user()) g, unnest(g.permissions) p order by p) end;
+               else array(
+                   select distinct p from team_groups g, unnest(g.permissions) p
+                   where g.team_id = app_team() and (g.everyone or g.id in (select m.group_id from team_group_members m where m.team_id = app_team() and m.user_id = app_user()))
+                   order by p) end;
     end $$;
 -- The ledger names what is in every folder: it takes the permission, and that one may read them all.
 create function app_reads_ledger() returns boolean language plpgsql stable parallel safe security definer set search_path = public, pg_temp
     as $$ begin return app_reaches_all(1) and 'ledger' = any (app_permissions()); end $$;
-revoke all on function app_standing(), app_my_groups(uuid), app_else(integer), app_except(integer), app_reaches_all(integer), app_level(uuid), app_level_of(uuid),
+revoke all on function app_standing(), app_else(integer), app_except(integer), app_reaches_all(integer), app_level(uuid), app_level_of(uuid),
     app_permissions(), app_reads_ledger() from public;
 grant execute on function app_else(integer), app_except(integer), app_reaches_all(integer), app_level(uuid), app_level_of(uuid), app_permissions(), app_reads_ledger()
     to appliance_app;
