@@ -27,6 +27,20 @@ grant update (sealed_secret) on authenticator_apps to appliance_app;
 grant update (sealed_number) on phones to appliance_app;
 grant update (sealed_address) on mail_links to appliance_app;
 grant update (sealed) on data_protection_keys to appliance_app;
+-- Else what an app, a phone or an address to confirm is never changes (another one takes its place): not but while the appliance key is rotated, and in no
+-- person's session.
+create function sealed_stays() returns trigger language plpgsql security definer set search_path = public, pg_temp
+    as $$
+    begin
+        if app_user() is null and exists (select from key_rotations where team_id is null and stage in ('rewrapping', 'keeping', 'checking')) then
+            return null;
+        end if;
+        raise insufficient_privilege using message = 'What is sealed here stays as it is.';
+    end $$;
+revoke all on function sealed_stays() from public;
+create trigger sealed_stays before update of sealed_secret on authenticator_apps for each statement when (current_user = 'appliance_app') execute function sealed_stays();
+create trigger sealed_stays before update of sealed_number on phones for each statement when (current_user = 'appliance_app') execute function sealed_stays();
+create trigger sealed_stays before update of sealed_address on mail_links for each statement when (current_user = 'appliance_app') execute function sealed_stays();
 
 -- Which appliance key this data is sealed with from now on.
 create function app_appliance_key_is(key_id text) returns void

@@ -115,9 +115,13 @@ public sealed class AppAttackTests(SignInHost host) : IClassFixture<SignInHost>
     {
         var (person, _) = await host.AppPersonAsync("totp.fixed");
         using var __ = person;
-        // The app's role may move the step and the last use, and nothing else.
+        // The app's role may move the step and the last use, and nothing else, save while the appliance key is rotated.
         await using var session = await host.Database.ForApplianceAsync(default);
-        await Should.ThrowAsync<Exception>(() => session.ExecuteAsync($"update authenticator_apps set sealed_secret = '\\x00'", default));
+        await Should.ThrowAsync<ForbiddenByDatabaseException>(() => session.ExecuteAsync($"update authenticator_apps set sealed_secret = '\\x00'", default));
+        // And then in no person's session.
+        await using var theirs = await host.Database.ForUserAsync(UserId.New(), default);
+        await theirs.ExecuteAsync($"insert into key_rotations (id, stage, asked_at, asked_by) values (gen_random_uuid(), 'rewrapping', now(), 'x')", default);
+        await Should.ThrowAsync<ForbiddenByDatabaseException>(() => theirs.ExecuteAsync($"update authenticator_apps set sealed_secret = '\\x00'", default));
     }
 
     [Fact]
