@@ -28,7 +28,7 @@ create function entries_place_below() returns trigger language plpgsql security 
         return null;
     end $$;
 revoke all on function entries_place(), entries_place_below() from public;
--- What is there: from the top downwards. Who puts something into a folder meanwhile waits for the end of it.
+-- What is there: from the top downwards. Whoever reads or writes files meanwhile waits for the end of it.
 do $$
     declare
         changed bigint;
