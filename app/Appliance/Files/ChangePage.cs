@@ -7,8 +7,6 @@ namespace Appliance.Files;
 public abstract class ChangePage(TeamAccess access) : TeamPage(access)
 {
     /// <summary>The rule that stood in the way, for people.</summary>
-    public string? Problem { get; private set; }
-
     /// <summary>Makes the change and goes to <paramref name="done"/>.</summary>
     /// <param name="change">Commits, which ends its visit's session.</param>
     /// <param name="done">An address of this appliance.</param>

@@ -59,7 +59,7 @@ public sealed class FileRuleException(FileRule rule, string message) : Exception
 
     internal static FileRuleException NotAllowed(Level needed) => new(FileRule.NotAllowed, needed == Level.Manage
         ? "Your groups do not let you manage this. An owner of the team can change that."
-        : "Your groups let you read here, and change nothing. An owner of the team can change that.");
+        : "Your groups do not let you change anything here. An owner of the team can change that.");
 
     internal static FileRuleException Changed() => new(FileRule.Changed, "This was changed meanwhile. Look at it again, then decide.");
 }

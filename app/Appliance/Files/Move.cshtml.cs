@@ -22,8 +22,6 @@ public sealed class MoveModel(TeamAccess access, Folders folders, EntryChanges c
 
     public IReadOnlyList<ListedEntry> Folders { get; private set; } = [];
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync()
     {
         await using var visit = await EnterAsync();

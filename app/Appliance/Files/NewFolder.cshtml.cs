@@ -17,8 +17,6 @@ public sealed class NewFolderModel(TeamAccess access, Folders folders) : TeamPag
     [BindProperty]
     public string? Name { get; set; }
 
-    public string? Problem { get; private set; }
-
     public string Here => Folder is null ? $"/teams/{TeamReference}/files" : $"/teams/{TeamReference}/files/{Folder}";
 
     public async Task<IActionResult> OnGetAsync()

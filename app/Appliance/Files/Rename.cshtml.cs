@@ -16,8 +16,6 @@ public sealed class RenameModel(TeamAccess access, EntryChanges changes) : TeamP
     [BindProperty]
     public string? Name { get; set; }
 
-    public string? Problem { get; private set; }
-
     public string Back => $"/teams/{TeamReference}/files/{Entry}/details";
 
     public async Task<IActionResult> OnGetAsync()

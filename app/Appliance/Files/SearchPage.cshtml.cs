@@ -15,8 +15,6 @@ public sealed partial class SearchPageModel(TeamAccess access) : TeamPage(access
 
     public FoundEntries Found { get; private set; } = new([], false);
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync()
     {
         await using var visit = await EnterAsync();

@@ -24,8 +24,6 @@ public sealed class SharePage(TeamAccess access, ShareLinks links, Settings sett
     /// <summary>Shown once, on the page that made it.</summary>
     public string? Link { get; private set; }
 
-    public string? Problem { get; private set; }
-
     /// <summary>The team shares nothing by link.</summary>
     public bool AreRefused { get; private set; }
 

@@ -49,8 +49,6 @@ public sealed class MembersModel(TeamAccess access, Members members, TeamInvitat
     [BindProperty]
     public string? Reference { get; set; }
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync()
     {
         await using var visit = await EnterAsync();

@@ -18,8 +18,6 @@ public sealed class RoleModel(TeamAccess access, Members members) : TeamPage(acc
 
     public Member? Member { get; private set; }
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync()
     {
         await using var visit = await EnterAsync();
@@ -31,25 +29,11 @@ public sealed class RoleModel(TeamAccess access, Members members) : TeamPage(acc
         return Member is null && Problem is null ? NothingHere : Page();
     }
 
-    public async Task<IActionResult> OnPostAsync()
-    {
-        await using (var visit = await EnterAsync())
+    public Task<IActionResult> OnPostAsync() => ChangeAsOwnerAsync(
+        async visit =>
         {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await members.ChangeRoleAsync(visit, Username, Owner, HttpContext.Origin(), HttpContext.RequestAborted);
-                return Redirect($"/teams/{TeamReference}/members");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync();
-    }
+            await members.ChangeRoleAsync(visit, Username, Owner, HttpContext.Origin(), HttpContext.RequestAborted);
+            return $"/teams/{TeamReference}/members";
+        },
+        OnGetAsync);
 }

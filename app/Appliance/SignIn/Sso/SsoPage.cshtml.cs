@@ -23,8 +23,6 @@ public sealed class SsoPageModel(TeamAccess access, SsoSetUp setUp, SsoKeys keys
 
     public string Groups { get; private set; } = "";
 
-    public string? Problem { get; private set; }
-
     public DateTimeOffset Now => clock.GetUtcNow();
 
     [BindProperty]
@@ -109,8 +107,6 @@ public sealed class SsoResultModel(TeamAccess access, SsoRequests requests, SsoP
     public bool IsTest { get; private set; }
 
     public string RequestReference { get; private set; } = "";
-
-    public string? Problem { get; private set; }
 
     public Task<IActionResult> OnGetAsync(string? request) => WithResultAsync(request, (_, _) => Task.FromResult<IActionResult>(Page()));
 

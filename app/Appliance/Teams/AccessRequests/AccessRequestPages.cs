@@ -27,10 +27,10 @@ public sealed class AskPage(TeamAccess access, Database database, TeamAccessRequ
 
     public bool IsOpen => Mine?.IsOpen(clock.GetUtcNow()) == true;
 
+    public string? Problem { get; private set; }
+
     /// <summary>Shown once, on the page that made it.</summary>
     public string? Code { get; private set; }
-
-    public string? Problem { get; private set; }
 
     public Task<IActionResult> OnGetAsync(CancellationToken ct) => ShowAsync(ct);
 
@@ -97,8 +97,6 @@ public sealed class AnswerPage(TeamAccess access, TeamAccessRequests requests, T
     /// <summary>They stepped up with their app, and have a key.</summary>
     public bool NeedsKey { get; private set; }
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
         await using var visit = await EnterAsync();
@@ -116,25 +114,11 @@ public sealed class AnswerPage(TeamAccess access, TeamAccessRequests requests, T
 
     public Task<IActionResult> OnPostRefuseAsync(CancellationToken ct) => AnswerAsync(visit => requests.RefuseAsync(visit, RequestReference, HttpContext, ct), ct);
 
-    private async Task<IActionResult> AnswerAsync(Func<TeamVisit, Task> answer, CancellationToken ct)
-    {
-        await using (var visit = await EnterAsync())
+    private Task<IActionResult> AnswerAsync(Func<TeamVisit, Task> answer, CancellationToken ct) => ChangeAsOwnerAsync(
+        async visit =>
         {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await answer(visit);
-                return Redirect($"/teams/{TeamReference}/members");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
-    }
+            await answer(visit);
+            return $"/teams/{TeamReference}/members";
+        },
+        () => OnGetAsync(ct));
 }

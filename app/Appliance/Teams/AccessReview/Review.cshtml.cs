@@ -24,8 +24,6 @@ public sealed class ReviewModel(TeamAccess access, AccessReviews reviews, TimePr
 
     public ReviewState State { get; private set; } = null!;
 
-    public string? Problem { get; private set; }
-
     public DateTimeOffset Now { get; } = clock.GetUtcNow();
 
     /// <summary>What was chosen of somebody; null: nothing yet. Who came lately is kept unless one says otherwise; of the others one has to say.</summary>
@@ -53,23 +51,12 @@ public sealed class ReviewModel(TeamAccess access, AccessReviews reviews, TimePr
     {
         _chosen = Request.Form.Where(f => f.Key.StartsWith(Prefix, StringComparison.Ordinal) && Guid.TryParseExact(f.Key[Prefix.Length..], "D", out _))
             .ToDictionary(f => Guid.ParseExact(f.Key[Prefix.Length..], "D"), f => f.Value == "keep");
-        await using (var visit = await EnterAsync())
-        {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
+        return await ChangeAsOwnerAsync(
+            async visit =>
             {
                 await reviews.SignAsync(visit, _chosen, HttpContext.Origin(), ct);
-                return Redirect($"/teams/{TeamReference}/access");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
+                return $"/teams/{TeamReference}/access";
+            },
+            () => OnGetAsync(ct));
     }
 }

@@ -18,8 +18,6 @@ public sealed class BreakGlassPage(TeamAccess access, TeamBreakGlass glass) : Te
 
     public ILookup<string, TeamLook> Looks { get; private set; } = null!;
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
         await using var visit = await EnterAsync();
@@ -31,27 +29,13 @@ public sealed class BreakGlassPage(TeamAccess access, TeamBreakGlass glass) : Te
         return Page();
     }
 
-    public async Task<IActionResult> OnPostEndAsync(CancellationToken ct)
-    {
-        await using (var visit = await EnterAsync())
+    public Task<IActionResult> OnPostEndAsync(CancellationToken ct) => ChangeAsOwnerAsync(
+        async visit =>
         {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await glass.EndAsync(visit, Grant, HttpContext.Origin(), ct);
-                return Redirect($"/teams/{TeamReference}/break-glass");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
-    }
+            await glass.EndAsync(visit, Grant, HttpContext.Origin(), ct);
+            return $"/teams/{TeamReference}/break-glass";
+        },
+        () => OnGetAsync(ct));
 }
 
 /// <summary>An owner of the team, who has just given their second factor, consents or refuses.</summary>
@@ -63,8 +47,6 @@ public sealed class BreakGlassAnswerPage(TeamAccess access, TeamBreakGlass glass
 
     /// <summary>What is asked; null: it is over.</summary>
     public TeamGrant? Asked { get; private set; }
-
-    public string? Problem { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
@@ -82,27 +64,13 @@ public sealed class BreakGlassAnswerPage(TeamAccess access, TeamBreakGlass glass
 
     public Task<IActionResult> OnPostRefuseAsync(CancellationToken ct) => AnswerAsync(consent: false, ct);
 
-    private async Task<IActionResult> AnswerAsync(bool consent, CancellationToken ct)
-    {
-        await using (var visit = await EnterAsync())
+    private Task<IActionResult> AnswerAsync(bool consent, CancellationToken ct) => ChangeAsOwnerAsync(
+        async visit =>
         {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await glass.AnswerAsync(visit, GrantReference, consent, HttpContext.Origin(), ct);
-                return Redirect($"/teams/{TeamReference}/break-glass");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
-    }
+            await glass.AnswerAsync(visit, GrantReference, consent, HttpContext.Origin(), ct);
+            return $"/teams/{TeamReference}/break-glass";
+        },
+        () => OnGetAsync(ct));
 }
 
 /// <summary>What <c>_Open.cshtml</c> shows on pages of the team: nothing where nothing is open.</summary>

@@ -16,8 +16,6 @@ public sealed class GroupsPage(TeamAccess access, TeamGroups groups) : TeamPage(
     [BindProperty]
     public string? Name { get; set; }
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
         await using var visit = await EnterAsync();
@@ -29,26 +27,8 @@ public sealed class GroupsPage(TeamAccess access, TeamGroups groups) : TeamPage(
         return Page();
     }
 
-    public async Task<IActionResult> OnPostAsync(CancellationToken ct)
-    {
-        await using (var visit = await EnterAsync())
-        {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                return Redirect($"/teams/{TeamReference}/groups/{await groups.CreateAsync(visit, Name, HttpContext.Origin(), ct)}");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
-    }
+    public Task<IActionResult> OnPostAsync(CancellationToken ct) => ChangeAsOwnerAsync(
+        async visit => $"/teams/{TeamReference}/groups/{await groups.CreateAsync(visit, Name, HttpContext.Origin(), ct)}", () => OnGetAsync(ct));
 }
 
 /// <summary>One group: who is in it, and what it may.</summary>
@@ -64,8 +44,6 @@ public sealed class GroupPage(TeamAccess access, TeamGroups groups) : TeamPage(a
 
     /// <summary>Who could be added: members who are not in it.</summary>
     public IReadOnlyList<string> Addable { get; private set; } = [];
-
-    public string? Problem { get; private set; }
 
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
@@ -94,27 +72,13 @@ public sealed class GroupPage(TeamAccess access, TeamGroups groups) : TeamPage(a
     public Task<IActionResult> OnPostDeleteAsync(CancellationToken ct) =>
         ChangeAsync(visit => groups.DeleteAsync(visit, GroupReference, HttpContext.Origin(), ct), ct, $"/teams/{TeamReference}/groups");
 
-    private async Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change, CancellationToken ct, string? next = null)
-    {
-        await using (var visit = await EnterAsync())
+    private Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change, CancellationToken ct, string? next = null) => ChangeAsOwnerAsync(
+        async visit =>
         {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await change(visit);
-                return Redirect(next ?? $"/teams/{TeamReference}/groups/{GroupReference}");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
-    }
+            await change(visit);
+            return next ?? $"/teams/{TeamReference}/groups/{GroupReference}";
+        },
+        () => OnGetAsync(ct));
 
     /// <summary>What is missing or no level is refused, never taken for one.</summary>
     private GroupGrants ReadGrants()

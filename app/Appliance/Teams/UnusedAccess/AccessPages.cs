@@ -55,8 +55,6 @@ public sealed class ReinstatePage(TeamAccess access, TeamAccessList list) : Team
     /// <summary>What would be given back; null: there is nothing.</summary>
     public EndedAccess? Ended { get; private set; }
 
-    public string? Problem { get; private set; }
-
     public async Task<IActionResult> OnGetAsync(CancellationToken ct)
     {
         await using var visit = await EnterAsync();
@@ -72,25 +70,11 @@ public sealed class ReinstatePage(TeamAccess access, TeamAccessList list) : Team
 
     public Task<IActionResult> OnPostForgetAsync(CancellationToken ct) => ChangeAsync(visit => list.ForgetAsync(visit, Username, HttpContext.Origin(), ct), ct);
 
-    private async Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change, CancellationToken ct)
-    {
-        await using (var visit = await EnterAsync())
+    private Task<IActionResult> ChangeAsync(Func<TeamVisit, Task> change, CancellationToken ct) => ChangeAsOwnerAsync(
+        async visit =>
         {
-            if (visit is not { IsOwner: true })
-            {
-                return NothingHere;
-            }
-            try
-            {
-                await change(visit);
-                return Redirect($"/teams/{TeamReference}/access");
-            }
-            catch (TeamRuleException refused)
-            {
-                Problem = refused.Message;
-            }
-        }
-        Response.StatusCode = StatusCodes.Status422UnprocessableEntity;
-        return await OnGetAsync(ct);
-    }
+            await change(visit);
+            return $"/teams/{TeamReference}/access";
+        },
+        () => OnGetAsync(ct));
 }
