@@ -12,90 +12,11 @@ namespace Appliance.Tests.Teams.Groups;
 
 /// <summary>What groups grant, through every way that leads to a file; and that nothing else is granted.</summary>
 [Trait("Requirement", "T4")]
-public sealed partial class GroupTests(ApplianceHost host) : IClassFixture<ApplianceHost>
+public sealed partial class GroupTests(SignIn.SignInHost host) : IClassFixture<SignIn.SignInHost>
 {
-    /// <summary>A team with three folders (open, secret, dull), a file in each and one beside them, and one member beside the owner.</summary>
-    private sealed class Scene(ApplianceHost host, Person owner, Person member, string team)
-    {
-        public Person Owner { get; } = owner;
-
-        public Person Member { get; } = member;
-
-        public string Team { get; } = team;
-
-        public FilesClient Theirs { get; } = new(owner, team);
-
-        public FilesClient Mine { get; } = new(member, team);
-
-        public required string Open { get; init; }
-
-        public required string Secret { get; init; }
-
-        public required string Inner { get; init; }
-
-        public required string OpenFile { get; init; }
-
-        public required string SecretFile { get; init; }
-
-        public required string InnerFile { get; init; }
-
-        public required string Beside { get; init; }
-
-        public async Task<string> GroupAsync(string name, params Person[] members)
-        {
-            var made = await Owner.PostAsync($"/teams/{Team}/groups", ("Name", name));
-            made.StatusCode.ShouldBe(HttpStatusCode.Redirect, await made.Content.ReadAsStringAsync());
-            var reference = made.Headers.Location!.ToString().Split('/')[^1];
-            foreach (var one in members)
-            {
-                (await Owner.PostAsync($"/teams/{Team}/groups/{reference}?handler=Add", ("username", one.Username))).StatusCode.ShouldBe(HttpStatusCode.Redirect);
-            }
-            return reference;
-        }
-
-        public async Task<HttpResponseMessage> TryGrantAsync(Person by, string group, Level atTop, Level others, string permissions = "", params (string Folder, string Level)[] lines)
-        {
-            var revision = await host.Cluster.SuperuserAsync(host.Settings.DatabaseName,
-                $"select g.revision from team_groups g join teams t on t.id = g.team_id where t.reference = '{Team}' and g.reference = '{group}'");
-            return await by.PostAsync($"/teams/{Team}/groups/{group}",
-            [
-                ("revision", revision!.ToString()!), ("atTop", ((int)atTop).ToString()), ("others", ((int)others).ToString()),
-                .. permissions.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(p => ("permission", p)), .. lines.Select(l => ("folder." + l.Folder, l.Level)),
-            ]);
-        }
-
-        public async Task GrantAsync(string group, Level atTop, Level others, string permissions = "", params (string Folder, string Level)[] lines)
-        {
-            var answer = await TryGrantAsync(Owner, group, atTop, others, permissions, lines);
-            answer.StatusCode.ShouldBe(HttpStatusCode.Redirect, await answer.Content.ReadAsStringAsync());
-        }
-
-        public Task<HttpStatusCode> StatusAsync(Person person, string path) => GroupTests.StatusAsync(person, $"/teams/{Team}{path}");
-    }
-
     private static async Task<HttpStatusCode> StatusAsync(Person person, string path) => (await person.Http.GetAsync(path)).StatusCode;
 
-    private async Task<Scene> BeginAsync()
-    {
-        var owner = await Person.NewAsync(host, "owner");
-        var member = await Person.NewAsync(host, "member");
-        var team = await owner.TeamAsync();
-        await owner.InviteAsync(team, member);
-        var files = new FilesClient(owner, team);
-        var (open, secret) = (await files.FolderAsync("Open"), await files.FolderAsync("Secret plans"));
-        var inner = await files.FolderAsync("inner", secret);
-        await files.FolderAsync("Dull");
-        return new Scene(host, owner, member, team)
-        {
-            Open = open,
-            Secret = secret,
-            Inner = inner,
-            OpenFile = await files.FileAsync("open.txt", "open"u8.ToArray(), open),
-            SecretFile = await files.FileAsync("confidential.txt", "secret"u8.ToArray(), secret),
-            InnerFile = await files.FileAsync("innermost.txt", "secret"u8.ToArray(), inner),
-            Beside = await files.FileAsync("beside.txt"),
-        };
-    }
+    private Task<GroupScene> BeginAsync() => GroupScene.BeginAsync(host);
 
     private Task<object?> SqlAsync(string sql) => host.Cluster.SuperuserAsync(host.Settings.DatabaseName, sql);
 
@@ -288,11 +209,14 @@ public sealed partial class GroupTests(ApplianceHost host) : IClassFixture<Appli
         var other = await Person.NewAsync(host, "other");
         var (ledger, members) = ($"/teams/{s.Team}/ledger", $"/teams/{s.Team}/members");
         (await StatusAsync(s.Member, ledger)).ShouldBe(HttpStatusCode.NotFound);
+        (await s.Member.Http.GetStringAsync(members)).ShouldNotContain($"\"{ledger}\"");
+        (await s.Owner.Http.GetStringAsync(members)).ShouldContain($"\"{ledger}\"");
         (await s.Member.PostAsync(members, ("Username", other.Username))).StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
         (await s.Member.Http.GetStringAsync(members)).ShouldNotContain("Offer a place");
         var group = await s.GroupAsync("Helpers", s.Member);
         await s.GrantAsync(group, Level.None, Level.None, "invite ledger");
         (await StatusAsync(s.Member, ledger)).ShouldBe(HttpStatusCode.OK);
+        (await s.Member.Http.GetStringAsync(members)).ShouldContain($"\"{ledger}\"");
         (await s.Member.Http.GetStringAsync(members)).ShouldContain("Offer a place");
         await s.Member.InviteAsync(s.Team, other);
         (await StatusAsync(other, ledger)).ShouldBe(HttpStatusCode.NotFound);
@@ -304,9 +228,43 @@ public sealed partial class GroupTests(ApplianceHost host) : IClassFixture<Appli
         await s.GrantAsync("everyone", Level.Manage, Level.Manage, "", (s.Secret, "0"));
         (await StatusAsync(s.Member, ledger)).ShouldBe(HttpStatusCode.NotFound);
         (await StatusAsync(s.Member, ledger + "/export")).ShouldBe(HttpStatusCode.NotFound);
-        // Links are a permission, too; one that was made before ends with it.
+        // Links are a permission, too.
         var refused = await s.Member.PostAsync($"/teams/{s.Team}/files/{s.OpenFile}/share", ("Days", "7"));
         (await refused.Content.ReadAsStringAsync()).ShouldContain("Your groups do not let you share by link");
+    }
+
+    [Theory, Trait("Requirement", "F6")]
+    [InlineData("permission")]
+    [InlineData("folder")]
+    public async Task A_link_ends_with_what_its_maker_may(string loses)
+    {
+        var s = await BeginAsync();
+        using var made = await s.Member.PostAsync($"/teams/{s.Team}/files/{s.SecretFile}/share");
+        var link = Link().Match(await made.Content.ReadAsStringAsync()).Value;
+        using var visitor = host.Client();
+        (await visitor.GetAsync(link)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        await s.GrantAsync("everyone", Level.Manage, Level.Manage, loses == "permission" ? "" : "links", loses == "permission" ? [] : [(s.Secret, "0")]);
+        (await visitor.GetAsync(link)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        (await visitor.GetAsync(link + "/content")).StatusCode.ShouldBeOneOf(HttpStatusCode.NotFound, HttpStatusCode.Redirect);
+        await s.GrantAsync("everyone", Level.Manage, Level.Manage, "links", (s.Secret, ""));
+        (await visitor.GetAsync(link)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_download_whose_folder_is_taken_away_meanwhile_has_no_end(bool taken)
+    {
+        var s = await BeginAsync();
+        var file = await s.Theirs.FileAsync("large.bin", new byte[24 << 20], s.Secret);
+        using var answer = await s.Member.Http.GetAsync($"/teams/{s.Team}/files/{file}/content", HttpCompletionOption.ResponseHeadersRead);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        await using var body = await answer.Content.ReadAsStreamAsync();
+        await body.ReadExactlyAsync(new byte[1000]);
+        await s.GrantAsync("everyone", Level.Manage, Level.Manage, "", ((taken ? s.Secret : s.Open), "0"));
+        host.Clock.Move(Appliance.Teams.AccessWatch.Interval);
+        var read = () => body.CopyToAsync(Stream.Null);
+        await (taken ? (Task)Should.ThrowAsync<Exception>(read) : Should.NotThrowAsync(read));
     }
 
     [Fact]
@@ -417,6 +375,9 @@ public sealed partial class GroupTests(ApplianceHost host) : IClassFixture<Appli
             select count(*) from down where top is distinct from top_id
             """)).ShouldBe(0L);
     }
+
+    [GeneratedRegex("/s/[A-Za-z0-9_-]{40,}", RegexOptions.None, 5000)]
+    private static partial Regex Link();
 
     [GeneratedRegex("<tr><td><bdi>(?<place>[^<]*)</bdi></td><td>(?<level>[^<]*)</td><td>(?<by>[^<]*)</td></tr>", RegexOptions.ExplicitCapture, 5000)]
     private static partial Regex Cells();
