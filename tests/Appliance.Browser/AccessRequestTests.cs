@@ -19,18 +19,11 @@ public sealed class AccessRequestTests(Chromium chromium)
     public async Task A_member_becomes_an_owner_and_somebody_comes_back(int width, ColorScheme theme)
     {
         var shape = $"{width}-{theme}".ToLowerInvariant();
-        await using var owner = await chromium.PersonAsync(width, theme);
+        var (owner, member, team, name) = await chromium.TeamOfTwoAsync(width, theme, "ask", "Asked");
+        await using var _ = owner;
+        await using var __ = member;
         owner.Expected.Add("422");
-        await owner.PlugInKeyAsync();
         var page = owner.Page;
-        await owner.SetUpAsync(await chromium.SetUpLinkAsync(), "ask.owner." + shape);
-        await owner.MakeTeamAsync("Asked");
-        var team = new Uri(page.Url).AbsolutePath.Split('/')[2];
-        await using var member = await chromium.PersonAsync(width, theme);
-        await member.PlugInKeyAsync();
-        var name = "ask.member." + shape;
-        await member.SetUpAsync(await chromium.SetUpLinkAsync(), name);
-        await owner.LetInAsync(team, member, name);
 
         // By keyboard alone.
         await member.Page.GotoAsync($"/teams/{team}/members");

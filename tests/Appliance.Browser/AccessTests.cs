@@ -29,17 +29,10 @@ public sealed class AccessTests(Chromium chromium)
     public async Task An_owner_sees_who_stays_away_and_gives_back_what_ended(int width, ColorScheme theme)
     {
         var shape = $"{width}-{theme}".ToLowerInvariant();
-        await using var owner = await chromium.PersonAsync(width, theme);
-        await owner.PlugInKeyAsync();
+        var (owner, other, team, name) = await chromium.TeamOfTwoAsync(width, theme, "access", "Access");
+        await using var _ = owner;
+        await using var __ = other;
         var page = owner.Page;
-        await owner.SetUpAsync(await chromium.SetUpLinkAsync(), "access.owner." + shape);
-        await owner.MakeTeamAsync("Access");
-        var team = new Uri(page.Url).AbsolutePath.Split('/')[2];
-        await using var other = await chromium.PersonAsync(width, theme);
-        await other.PlugInKeyAsync();
-        var name = "access.other." + shape;
-        await other.SetUpAsync(await chromium.SetUpLinkAsync(), name);
-        await owner.LetInAsync(team, other, name);
 
         await page.GotoAsync($"/teams/{team}/members");
         await page.GetByText($"Actions for {name}").Locator("..").ClickAsync();

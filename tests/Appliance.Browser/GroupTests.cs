@@ -17,17 +17,10 @@ public sealed class GroupTests(Chromium chromium)
     public async Task An_owner_makes_a_group_and_its_member_sees_what_it_grants(int width, ColorScheme theme)
     {
         var shape = $"{width}-{theme}".ToLowerInvariant();
-        await using var owner = await chromium.PersonAsync(width, theme);
-        await owner.PlugInKeyAsync();
+        var (owner, other, team, name) = await chromium.TeamOfTwoAsync(width, theme, "group", "Groups");
+        await using var _ = owner;
+        await using var __ = other;
         var page = owner.Page;
-        await owner.SetUpAsync(await chromium.SetUpLinkAsync(), "group.owner." + shape);
-        await owner.MakeTeamAsync("Groups");
-        var team = new Uri(page.Url).AbsolutePath.Split('/')[2];
-        await using var other = await chromium.PersonAsync(width, theme);
-        await other.PlugInKeyAsync();
-        var name = "group.member." + shape;
-        await other.SetUpAsync(await chromium.SetUpLinkAsync(), name);
-        await owner.LetInAsync(team, other, name);
         foreach (var folder in new[] { "Accounts", "Plans" })
         {
             await page.GotoAsync($"/teams/{team}/new-folder");

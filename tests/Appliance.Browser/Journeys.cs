@@ -62,6 +62,26 @@ internal static class Journeys
         await Expect(person.Page.GetByRole(AriaRole.Heading, new() { Name = "Files" })).ToBeVisibleAsync();
     }
 
+    /// <summary>An owner and a member, both with a key, in a team of theirs. The caller disposes both.</summary>
+    /// <param name="chromium">The browser.</param>
+    /// <param name="width">Of both windows, in pixels.</param>
+    /// <param name="theme">Light or dark.</param>
+    /// <param name="stem">What their usernames begin with: STEM.owner… and STEM.member….</param>
+    /// <param name="name">The team's.</param>
+    public static async Task<(Person Owner, Person Member, string Team, string Username)> TeamOfTwoAsync(this Chromium chromium, int width, ColorScheme theme, string stem, string name)
+    {
+        var shape = $"{width}-{theme}".ToLowerInvariant();
+        var (owner, member, username) = (await chromium.PersonAsync(width, theme), await chromium.PersonAsync(width, theme), $"{stem}.member.{shape}");
+        await owner.PlugInKeyAsync();
+        await owner.SetUpAsync(await chromium.SetUpLinkAsync(), $"{stem}.owner.{shape}");
+        await owner.MakeTeamAsync(name);
+        var team = new Uri(owner.Page.Url).AbsolutePath.Split('/')[2];
+        await member.PlugInKeyAsync();
+        await member.SetUpAsync(await chromium.SetUpLinkAsync(), username);
+        await owner.LetInAsync(team, member, username);
+        return (owner, member, team, username);
+    }
+
     /// <summary>Offers somebody a place in the team, which they take.</summary>
     public static async Task LetInAsync(this Person owner, string team, Person other, string username)
     {

@@ -29,10 +29,9 @@ public sealed class KillTests : IAsyncLifetime
     /// <summary>What each file may hold: what was acknowledged last, and what was sent since, of which nobody knows.</summary>
     private readonly ConcurrentDictionary<string, ConcurrentBag<string>> _announced = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _acknowledged = new(StringComparer.Ordinal);
-    private readonly string _log = Path.GetTempFileName();
     private PostgresCluster _cluster = null!;
     private ApplianceHost _host = null!;
-    private Process? _server;
+    private KilledServer _server = null!;
     private volatile bool _enough;
     private int _resumed;
     private int _stored;
@@ -45,13 +44,13 @@ public sealed class KillTests : IAsyncLifetime
     {
         _cluster = await PostgresCluster.StartAsync();
         _host = await ApplianceHost.StartAsync(cluster: _cluster);
+        _server = new KilledServer(_host, "DOTNET_TieredPGO=0");
     }
 
     public async Task DisposeAsync()
     {
-        await KillServerAsync();
+        await _server.EndAsync();
         await _host.DisposeAsync();
-        File.Delete(_log);
     }
 
     [Fact]
@@ -60,8 +59,7 @@ public sealed class KillTests : IAsyncLifetime
         using var person = await Person.NewAsync(_host);
         var team = await person.TeamAsync();
         await _host.StopServiceAsync();
-        StartServer();
-        await ReadyAsync(person);
+        await StartServerAsync(person);
 
         var uploading = Enumerable.Range(0, Uploaders).Select(i => i % 2 == 0 ? UploadAsync(person, team, i) : StoreAsync(person, team, i)).ToList();
         var (servers, databases) = (0, 0);
@@ -72,9 +70,8 @@ public sealed class KillTests : IAsyncLifetime
             if (RandomNumberGenerator.GetInt32(3) > 0)
             {
                 servers++;
-                await KillServerAsync();
-                StartServer();
-                await ReadyAsync(person);
+                await _server.KillAsync();
+                await StartServerAsync(person);
             }
             else
             {
@@ -108,7 +105,7 @@ public sealed class KillTests : IAsyncLifetime
         }
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"Kills: {servers} of the server, {databases} of PostgreSQL; {_acknowledged.Count} files acknowledged, {listed.Count} there ({total} bytes), {_resumed} resumptions; {_stored} stored and {_replaced} replaced in one request, {_unknown} of them cut off; 0 lost."));
-        await KillServerAsync();
+        await _server.KillAsync();
         await _host.StartServiceAsync();
         var report = new StringWriter();
         (await ObjectsCheck.RunAsync(_host.Services, report, default)).ShouldBe(0, report.ToString());
@@ -250,48 +247,12 @@ public sealed class KillTests : IAsyncLifetime
     private Task<IReadOnlyList<(string Name, string Reference)>> ListAsync(Person person, string team) =>
         TriedAsync(async () => (await person.ListAllAsync(team)) is { Count: > 0 } listed ? listed : null);
 
-    private void StartServer()
+    private async Task StartServerAsync(Person person)
     {
-        var settings = _host.Settings;
-        _server = ChildProcess.StartServer(
-            _log, "env", "--unset=APPLIANCE_TEST_KILLS",
-            $"APPLIANCE_DATA={settings.DataFolder}", $"APPLIANCE_ORIGIN={settings.Origin.GetLeftPart(UriPartial.Authority)}", $"APPLIANCE_LISTEN={settings.Listen}",
-            $"APPLIANCE_METRICS_LISTEN={settings.MetricsListen}", $"APPLIANCE_DATABASE_HOST={settings.DatabaseHost}", $"APPLIANCE_DATABASE_NAME={settings.DatabaseName}",
-            "DOTNET_TieredPGO=0", "dotnet", typeof(ApplianceProgram).Assembly.Location, "serve");
-    }
-
-    /// <summary>kill -9.</summary>
-    private async Task KillServerAsync()
-    {
-        if (_server is not null)
-        {
-            _server.StandardInput.Close();
-            await _server.WaitForExitAsync();
-            _server = null;
-        }
-    }
-
-    private async Task ReadyAsync(Person person)
-    {
-        for (var until = DateTime.UtcNow.AddSeconds(60); ;)
-        {
-            try
-            {
-                using var answer = await person.Http.GetAsync("/health/live");
-                var begin = Stopwatch.GetTimestamp();
-                using var first = await person.Http.GetAsync("/teams");
-                _warmUp = Stopwatch.GetElapsedTime(begin);
-                return;
-            }
-            catch (Exception error) when (error is HttpRequestException or TaskCanceledException)
-            {
-                if (DateTime.UtcNow > until || _server!.HasExited)
-                {
-                    throw new InvalidOperationException("The server did not start: " + await File.ReadAllTextAsync(_log), error);
-                }
-                await Task.Delay(50);
-            }
-        }
+        await _server.StartAsync(person);
+        var begin = Stopwatch.GetTimestamp();
+        using var first = await person.Http.GetAsync("/teams");
+        _warmUp = Stopwatch.GetElapsedTime(begin);
     }
 
     /// <summary>A body that takes its time, so that there is something to kill.</summary>

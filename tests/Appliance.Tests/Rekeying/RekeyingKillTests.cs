@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using System.Net;
 using System.Security.Cryptography;
 using Appliance.Files;
@@ -18,20 +17,22 @@ public sealed class RekeyingKillTests : IAsyncLifetime
 {
     private const int Rotations = 4;
 
-    private readonly string _log = Path.GetTempFileName();
     private readonly ConcurrentDictionary<string, byte[]> _stored = new(StringComparer.Ordinal);
     private ApplianceHost _host = null!;
-    private Process? _server;
+    private KilledServer _server = null!;
     private volatile bool _enough;
     private int _read;
 
-    public async Task InitializeAsync() => _host = await ApplianceHost.StartAsync();
+    public async Task InitializeAsync()
+    {
+        _host = await ApplianceHost.StartAsync();
+        _server = new KilledServer(_host);
+    }
 
     public async Task DisposeAsync()
     {
-        await KillServerAsync();
+        await _server.EndAsync();
         await _host.DisposeAsync();
-        File.Delete(_log);
     }
 
     [Fact]
@@ -46,8 +47,7 @@ public sealed class RekeyingKillTests : IAsyncLifetime
         }
         var team = new TeamId((Guid)(await SqlAsync($"select id from teams where reference = '{reference}'"))!);
         await _host.StopServiceAsync();
-        StartServer();
-        await ReadyAsync(person);
+        await _server.StartAsync(person);
         var load = new[] { LoadAsync(files, 0), LoadAsync(files, 1), ReadAsync(files) };
         var kills = 0;
         for (var rotation = 1; rotation <= Rotations; rotation++)
@@ -55,13 +55,12 @@ public sealed class RekeyingKillTests : IAsyncLifetime
             await SqlAsync($"select operator_rotate_keys('appliance', 'test', now()), operator_rotate_keys('{reference}', 'test', now())");
             for (var until = DateTime.UtcNow.AddSeconds(120); !(bool)(await SqlAsync("select not exists (select from key_rotations where stage in ('asked', 'starting', 'rewrapping'))"))!;)
             {
-                DateTime.UtcNow.ShouldBeLessThan(until, await File.ReadAllTextAsync(_log));
+                DateTime.UtcNow.ShouldBeLessThan(until, await File.ReadAllTextAsync(_server.Log));
                 // From before the job has looked at it (a second after the start) to when it should be done.
                 await Task.Delay(RandomNumberGenerator.GetInt32(700, 2500));
-                await KillServerAsync();
+                await _server.KillAsync();
                 kills++;
-                StartServer();
-                await ReadyAsync(person);
+                await _server.StartAsync(person);
             }
             if (load.FirstOrDefault(l => l.IsFaulted) is { } failed)
             {
@@ -70,7 +69,7 @@ public sealed class RekeyingKillTests : IAsyncLifetime
         }
         _enough = true;
         await Task.WhenAll(load);
-        await KillServerAsync();
+        await _server.KillAsync();
         await _host.StartServiceAsync();
 
         kills.ShouldBeGreaterThanOrEqualTo(Rotations);
@@ -156,43 +155,4 @@ public sealed class RekeyingKillTests : IAsyncLifetime
     }
 
     private Task<object?> SqlAsync(string sql) => _host.Cluster.SuperuserAsync(_host.Settings.DatabaseName, sql);
-
-    private void StartServer()
-    {
-        var settings = _host.Settings;
-        _server = ChildProcess.StartServer(
-            _log, "env", $"APPLIANCE_DATA={settings.DataFolder}", $"APPLIANCE_ORIGIN={settings.Origin.GetLeftPart(UriPartial.Authority)}", $"APPLIANCE_LISTEN={settings.Listen}",
-            $"APPLIANCE_METRICS_LISTEN={settings.MetricsListen}", $"APPLIANCE_DATABASE_HOST={settings.DatabaseHost}", $"APPLIANCE_DATABASE_NAME={settings.DatabaseName}",
-            "dotnet", typeof(ApplianceProgram).Assembly.Location, "serve");
-    }
-
-    private async Task KillServerAsync()
-    {
-        if (_server is not null)
-        {
-            _server.StandardInput.Close();
-            await _server.WaitForExitAsync();
-            _server = null;
-        }
-    }
-
-    private async Task ReadyAsync(Person person)
-    {
-        for (var until = DateTime.UtcNow.AddSeconds(60); ;)
-        {
-            try
-            {
-                using var answer = await person.Http.GetAsync("/health/live");
-                return;
-            }
-            catch (Exception error) when (error is HttpRequestException or TaskCanceledException)
-            {
-                if (DateTime.UtcNow > until || _server!.HasExited)
-                {
-                    throw new InvalidOperationException("The server did not start: " + await File.ReadAllTextAsync(_log), error);
-                }
-                await Task.Delay(50);
-            }
-        }
-    }
 }

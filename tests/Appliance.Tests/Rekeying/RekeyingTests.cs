@@ -23,8 +23,13 @@ namespace Appliance.Tests.Rekeying;
 public sealed class RekeyingTests : IAsyncLifetime
 {
     private RekeyHost _host = null!;
+    private SealedColumns _sealed = null!;
 
-    public async Task InitializeAsync() => _host = await RekeyHost.StartAsync();
+    public async Task InitializeAsync()
+    {
+        _host = await RekeyHost.StartAsync();
+        _sealed = new SealedColumns(_host);
+    }
 
     public async Task DisposeAsync() => await _host.DisposeAsync();
 
@@ -121,11 +126,11 @@ public sealed class RekeyingTests : IAsyncLifetime
             await _host.Services.GetRequiredService<RecoveryCodes>().ReplaceAsync(session, person.Id, codes, default);
             await session.CommitAsync(default);
         }
-        await FillAsync(person.Id, team);
+        await _sealed.FillAsync(person.Id, team);
         var (copy, first) = (_host.CopyKeys(), _host.Provider.KeyId);
-        var columns = await SealedColumnsAsync();
+        var columns = await _sealed.ColumnsAsync();
         using var thief = FileKeyProvider.Open(Path.Combine(copy, "appliance.key"));
-        (await ReadableAsync(columns, thief)).ShouldBe(columns.Count, "or the test shows nothing");
+        (await _sealed.ReadableAsync(columns, thief)).ShouldBe(columns.Count, "or the test shows nothing");
 
         await AskAsync("appliance");
         await _host.RunAsync();
@@ -135,8 +140,8 @@ public sealed class RekeyingTests : IAsyncLifetime
         second.ShouldNotBe(first);
         ((string)(await _host.SqlAsync("select value from appliance_state where name = 'appliance_key_id'"))!).ShouldBe(second);
         _host.Keys.Teams().ShouldAllBe(t => _host.Keys.IsCurrent(t));
-        (await ReadableAsync(columns, thief)).ShouldBe(0, "the old key opens no row");
-        (await ReadableAsync(columns, _host.Provider.Generations[0])).ShouldBe(columns.Count, "the new one opens them all");
+        (await _sealed.ReadableAsync(columns, thief)).ShouldBe(0, "the old key opens no row");
+        (await _sealed.ReadableAsync(columns, _host.Provider.Generations[0])).ShouldBe(columns.Count, "the new one opens them all");
         Should.Throw<KeyFileException>(() => new TeamKeys(thief, _host.Settings.TeamKeyFolder));
         // The old file is gone, and what is kept of it opens with the new one alone.
         Directory.GetFiles(_host.Settings.KeyFolder).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)
@@ -194,9 +199,9 @@ public sealed class RekeyingTests : IAsyncLifetime
     {
         using var person = await Person.NewAsync(_host);
         var team = await _host.TeamIdAsync(await person.TeamAsync());
-        await FillAsync(person.Id, team);
-        var (columns, first) = (await SealedColumnsAsync(), _host.Provider.KeyId);
-        var before = await RowsAsync(columns);
+        await _sealed.FillAsync(person.Id, team);
+        var (columns, first) = (await _sealed.ColumnsAsync(), _host.Provider.KeyId);
+        var before = await _sealed.RowsAsync(columns);
         await AskAsync("appliance");
         await _host.RunAsync();
         await _host.StopServiceAsync();
@@ -208,11 +213,11 @@ public sealed class RekeyingTests : IAsyncLifetime
         await _host.SqlAsync($"delete from key_rotations; update appliance_state set value = '{first}' where name = 'appliance_key_id'; delete from appliance_state where name = 'hash_key_id'");
 
         await _host.StartServiceAsync();
-        (await ReadableAsync(columns, _host.Provider.Generations[1])).ShouldBe(columns.Count);
+        (await _sealed.ReadableAsync(columns, _host.Provider.Generations[1])).ShouldBe(columns.Count);
         await _host.RunAsync();
 
         (await _host.StageAsync()).ShouldBe("finished");
-        (await ReadableAsync(columns, _host.Provider.Generations[0])).ShouldBe(columns.Count);
+        (await _sealed.ReadableAsync(columns, _host.Provider.Generations[0])).ShouldBe(columns.Count);
         _host.Provider.Generations.Count.ShouldBe(2, "nothing was rotated");
     }
 
@@ -359,69 +364,6 @@ public sealed class RekeyingTests : IAsyncLifetime
         }
     }
 
-    [Fact]
-    public async Task Several_replicas_and_operators_rotate_a_key_once()
-    {
-        using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
-        var team = await _host.TeamIdAsync(reference);
-        await files.FileAsync("a");
-        using var client = _host.Operator(_host.Ada);
-        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => client.PostAsync($"/admin/v1/keys/teams/{reference}/rotate", null)));
-        answers.Count(a => a.StatusCode == HttpStatusCode.Accepted).ShouldBe(1);
-        answers.Count(a => a.StatusCode == HttpStatusCode.Conflict).ShouldBe(7);
-        // The whole service again, on the same data.
-        var other = ApplianceProgram.Build(_host.Settings with { Listen = new IPEndPoint(IPAddress.Loopback, 0), MetricsListen = new IPEndPoint(IPAddress.Loopback, 0), Admin = null }, [], builder => builder.Services.AddSingleton(_host.Limits));
-        await using (other)
-        {
-            var theirs = other.Services.GetRequiredService<KeyRotations>();
-            for (var i = 0; i < 20; i++)
-            {
-                await Task.WhenAll(Enumerable.Range(0, 4).SelectMany(_ => new[] { _host.Rotations.TurnAsync(default), theirs.TurnAsync(default) }));
-            }
-            (await _host.StageAsync(team)).ShouldBe("finished");
-            other.Services.GetRequiredService<TeamKeys>().StateOf(team).ShouldBe(new TeamKeyState(2, 1));
-        }
-        (await ActionsAsync(team.Value)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
-        // While one is at it, the others are not.
-        await AskAsync($"teams/{reference}");
-        await using var held = await _host.Database.ForApplianceAsync(default);
-        await held.SqlAsync<bool>($"""select pg_try_advisory_xact_lock({0x7265_6b65_7969_6e67}) as "Value" """, default);
-        (await _host.Rotations.TurnAsync(default)).ShouldBeFalse();
-        (await _host.StageAsync(team)).ShouldBe("asked");
-    }
-
-    [Fact]
-    public async Task Only_a_key_with_that_action_may_ask_and_no_answer_holds_a_key()
-    {
-        using var person = await Person.NewAsync(_host);
-        var (reference, _) = await TeamAsync(person);
-        await _host.AllowAsync(_host.Ada.Line("actions=status,teams,users,quota,config,ledger,ledger-export,errors"));
-        using (var refused = _host.Operator(_host.Ada))
-        {
-            (await refused.GetAsync("/admin/v1/keys")).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-            foreach (var path in new[] { "appliance", "teams", $"teams/{reference}" })
-            {
-                (await refused.PostAsync($"/admin/v1/keys/{path}/rotate", null)).StatusCode.ShouldBe(HttpStatusCode.Forbidden);
-            }
-        }
-        (await person.Http.PostAsync("/admin/v1/keys/appliance/rotate", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        (await _host.SqlAsync("select count(*) from key_rotations")).ShouldBe(0L);
-        await _host.AllowAsync(_host.Ada.Line("actions=keys"));
-        using var client = _host.Operator(_host.Ada);
-        (await client.PostAsync($"/admin/v1/keys/teams/{Reference.New()}/rotate", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        (await client.PostAsync("/admin/v1/keys/teams/..%2f/rotate", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        await AskAsync("teams");
-        await _host.RunAsync();
-        var text = await client.GetStringAsync("/admin/v1/keys");
-        text.ShouldContain($"\"team\":\"{reference}\",\"stage\":\"finished\"");
-        text.ShouldContain("\"ok\":true");
-        // What is secret is 32 bytes long; an id has 8.
-        Regex.IsMatch(text, "[0-9a-f]{40}|[A-Za-z0-9+/]{43}", RegexOptions.None, TimeSpan.FromSeconds(5)).ShouldBeFalse(text);
-        var asked = (string)(await _host.SqlAsync("select details from ledger_entries where action = 'operator.key-rotation-asked'"))!;
-        asked.ShouldContain("\"operator\":\"ada\"");
-    }
-
     private static async Task<(string Reference, FilesClient Files)> TeamAsync(Person person)
     {
         var reference = await person.TeamAsync();
@@ -437,96 +379,4 @@ public sealed class RekeyingTests : IAsyncLifetime
 
     private async Task<string[]> ActionsAsync(Guid tree) =>
         (string[])(await _host.SqlAsync($"select coalesce(array_agg(action order by id), array[]::text[]) from ledger_entries where tree = '{tree}' and action like 'keys.%'"))!;
-
-    /// <summary>A row in every place where something lies under the appliance key.</summary>
-    private async Task FillAsync(UserId person, TeamId team)
-    {
-        var protector = _host.Services.GetRequiredService<BlobProtector>();
-        string Sealed(string purpose) => "'\\x" + Convert.ToHexString(protector.Protect(purpose, "something"u8)) + "'";
-        await _host.SqlAsync($"""
-            insert into authenticator_apps (user_id, sealed_secret, last_step, created_at) values ('{person}', {Sealed("totp-secret " + person)}, 0, now());
-            insert into phones (user_id, sealed_number, created_at) values ('{person}', {Sealed("sms-number " + person)}, now());
-            update users set sealed_phrase = {Sealed("mail-phrase " + person)} where id = '{person}';
-            insert into mail_links (id, token_hash, user_id, purpose, sealed_address, created_at, expires_at)
-                values (gen_random_uuid(), '\x01', '{person}', 'confirm-address', {Sealed("mail-link " + person)}, now(), now() + interval '1 day');
-            insert into mails (id, reference, user_id, kind, sealed_head, sealed_body, created_at, next_at, expires_at)
-                select gen_random_uuid(), 'r' || i, '{person}', 'x', {Sealed("mail")}, {Sealed("mail")}, now(), now() + interval '1 day', now() + interval '1 day' from generate_series(1, 450) i;
-            insert into saml_connections (team_id, state, changed_at) values ('{team}', 'draft', now());
-            insert into saml_keys (id, team_id, use, sealed, certificate, created_at) values (gen_random_uuid(), '{team}', 'current', {Sealed("saml service provider key")}, '\x01', now());
-            """);
-        (await _host.SqlAsync("select count(*) from data_protection_keys")).ShouldNotBe(0L);
-    }
-
-    /// <summary>Asked of the schema, so that a column that comes later is not forgotten: it needs a line in SealedRows, and one here.</summary>
-    private async Task<List<Column>> SealedColumnsAsync()
-    {
-        var found = (string[])(await _host.SqlAsync("""
-            select array_agg(table_name || '.' || column_name order by 1) from information_schema.columns where table_schema = 'public' and data_type = 'bytea' and column_name like 'sealed%'
-            """))!;
-        found.Except(["sms_codes.sealed_number", "recovery_requests.sealed_name"]).ShouldBe(
-        [
-            "authenticator_apps.sealed_secret", "data_protection_keys.sealed", "mail_links.sealed_address", "mails.sealed_body", "mails.sealed_head", "phones.sealed_number",
-            "saml_keys.sealed", "users.sealed_phrase",
-        ], ignoreOrder: true, "columns that are sealed under the appliance key: SealedRows must put them under a new one");
-        return
-        [
-            new("authenticator_apps", "user_id", "user_id", "sealed_secret", "totp-secret "), new("phones", "user_id", "user_id", "sealed_number", "sms-number "),
-            new("users", "id", "id", "sealed_phrase", "mail-phrase "), new("mail_links", "id", "user_id", "sealed_address", "mail-link "),
-            new("mails", "id", null, "sealed_head", "mail"), new("mails", "id", null, "sealed_body", "mail"), new("saml_keys", "id", null, "sealed", "saml service provider key"),
-            new("data_protection_keys", "id", null, "sealed", "data protection keys"),
-        ];
-    }
-
-    private sealed record Column(string Table, string Key, string? Owner, string Name, string Purpose);
-
-    private async Task<List<(Column Column, Guid Id, string Purpose, byte[] Sealed)>> RowsAsync(IEnumerable<Column> columns)
-    {
-        var rows = new List<(Column, Guid, string, byte[])>();
-        foreach (var column in columns)
-        {
-            var all = (string[])(await _host.SqlAsync(
-                $"select array_agg({column.Key} || ' ' || {(column.Owner is null ? "''" : column.Owner + "::text")} || ' ' || encode({column.Name}, 'hex')) from {column.Table} where {column.Name} is not null"))!;
-            rows.AddRange(all.Select(row => row.Split(' ')).Select(p => (column, Guid.Parse(p[0]), column.Purpose + p[1], Convert.FromHexString(p[2]))));
-        }
-        return rows;
-    }
-
-    /// <summary>How many columns this key opens in all their rows; 0 only where it opens none of any.</summary>
-    private async Task<int> ReadableAsync(List<Column> columns, IKeyProvider key)
-    {
-        var protector = new BlobProtector(new Alone(key));
-        var byColumn = (await RowsAsync(columns)).GroupBy(row => row.Column).Select(rows => (All: rows.Count(), Open: rows.Count(row => Opens(row.Purpose, row.Sealed)))).ToList();
-        byColumn.ShouldAllBe(c => c.Open == 0 || c.Open == c.All);
-        return byColumn.Count(c => c.Open > 0);
-
-        bool Opens(string purpose, byte[] stored)
-        {
-            try
-            {
-                if (stored[0] == (byte)'<')
-                {
-                    var part = System.Xml.Linq.XElement.Parse(Encoding.UTF8.GetString(stored)).DescendantsAndSelf("sealed").Single();
-                    stored = Convert.FromBase64String(part.Value);
-                }
-                protector.Unprotect(purpose, stored);
-                return true;
-            }
-            catch (TamperedException)
-            {
-                return false;
-            }
-        }
-    }
-
-    /// <summary>One generation without the others.</summary>
-    private sealed class Alone(IKeyProvider key) : IKeyProvider
-    {
-        public string KeyId => key.KeyId;
-
-        public void Wrap(ReadOnlySpan<byte> key32, ReadOnlySpan<byte> associatedData, Span<byte> wrapped60) => key.Wrap(key32, associatedData, wrapped60);
-
-        public void Unwrap(ReadOnlySpan<byte> wrapped60, ReadOnlySpan<byte> associatedData, Span<byte> key32) => key.Unwrap(wrapped60, associatedData, key32);
-
-        public void Derive(string purpose, Span<byte> key32) => key.Derive(purpose, key32);
-    }
 }
