@@ -1,7 +1,10 @@
+using System.Net;
 using Appliance.Objects;
 using Appliance.Objects.Disk;
 using Appliance.Rekeying;
 using Appliance.Tests.Admin;
+using Appliance.Tests.Files;
+using Appliance.Tests.Teams;
 using Appliance.Vault;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -101,4 +104,20 @@ public class RekeyHost : OperatorHost
 
         public ValueTask DisposeAsync() => write.DisposeAsync();
     }
+
+    public static async Task<(string Reference, FilesClient Files)> TeamAsync(Person person)
+    {
+        var reference = await person.TeamAsync();
+        return (reference, new FilesClient(person, reference));
+    }
+
+    public async Task AskAsync(string what)
+    {
+        using var client = Operator(Ada);
+        using var answer = await client.PostAsync($"/admin/v1/keys/{what}/rotate", null);
+        answer.StatusCode.ShouldBe(HttpStatusCode.Accepted, await answer.Content.ReadAsStringAsync());
+    }
+
+    public async Task<string[]> ActionsAsync(Guid tree) =>
+        (string[])(await SqlAsync($"select coalesce(array_agg(action order by id), array[]::text[]) from ledger_entries where tree = '{tree}' and action like 'keys.%'"))!;
 }

@@ -1,17 +1,8 @@
 using System.Net;
-using System.Net.Http.Json;
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using System.Text.RegularExpressions;
 using Appliance.Data;
-using Appliance.Files;
 using Appliance.Rekeying;
-using Appliance.SignIn;
-using Appliance.Tests.Admin;
-using Appliance.Tests.Files;
 using Appliance.Tests.Teams;
-using Appliance.Tests.TestServers;
 using Appliance.Vault;
 using Appliance.Web;
 using Microsoft.Extensions.DependencyInjection;
@@ -32,7 +23,7 @@ public sealed class RekeyingOperatorTests : IAsyncLifetime
     public async Task Several_replicas_and_operators_rotate_a_key_once()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
+        var (reference, files) = await RekeyHost.TeamAsync(person);
         var team = await _host.TeamIdAsync(reference);
         await files.FileAsync("a");
         using var client = _host.Operator(_host.Ada);
@@ -51,9 +42,9 @@ public sealed class RekeyingOperatorTests : IAsyncLifetime
             (await _host.StageAsync(team)).ShouldBe("finished");
             other.Services.GetRequiredService<TeamKeys>().StateOf(team).ShouldBe(new TeamKeyState(2, 1));
         }
-        (await ActionsAsync(team.Value)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
+        (await _host.ActionsAsync(team.Value)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
         // While one is at it, the others are not.
-        await AskAsync($"teams/{reference}");
+        await _host.AskAsync($"teams/{reference}");
         await using var held = await _host.Database.ForApplianceAsync(default);
         await held.SqlAsync<bool>($"""select pg_try_advisory_xact_lock({0x7265_6b65_7969_6e67}) as "Value" """, default);
         (await _host.Rotations.TurnAsync(default)).ShouldBeFalse();
@@ -64,7 +55,7 @@ public sealed class RekeyingOperatorTests : IAsyncLifetime
     public async Task Only_a_key_with_that_action_may_ask_and_no_answer_holds_a_key()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, _) = await TeamAsync(person);
+        var (reference, _) = await RekeyHost.TeamAsync(person);
         await _host.AllowAsync(_host.Ada.Line("actions=status,teams,users,quota,config,ledger,ledger-export,errors"));
         using (var refused = _host.Operator(_host.Ada))
         {
@@ -80,7 +71,7 @@ public sealed class RekeyingOperatorTests : IAsyncLifetime
         using var client = _host.Operator(_host.Ada);
         (await client.PostAsync($"/admin/v1/keys/teams/{Reference.New()}/rotate", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
         (await client.PostAsync("/admin/v1/keys/teams/..%2f/rotate", null)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
-        await AskAsync("teams");
+        await _host.AskAsync("teams");
         await _host.RunAsync();
         var text = await client.GetStringAsync("/admin/v1/keys");
         text.ShouldContain($"\"team\":\"{reference}\",\"stage\":\"finished\"");
@@ -90,20 +81,4 @@ public sealed class RekeyingOperatorTests : IAsyncLifetime
         var asked = (string)(await _host.SqlAsync("select details from ledger_entries where action = 'operator.key-rotation-asked'"))!;
         asked.ShouldContain("\"operator\":\"ada\"");
     }
-
-    private static async Task<(string Reference, FilesClient Files)> TeamAsync(Person person)
-    {
-        var reference = await person.TeamAsync();
-        return (reference, new FilesClient(person, reference));
-    }
-
-    private async Task AskAsync(string what)
-    {
-        using var client = _host.Operator(_host.Ada);
-        using var answer = await client.PostAsync($"/admin/v1/keys/{what}/rotate", null);
-        answer.StatusCode.ShouldBe(HttpStatusCode.Accepted, await answer.Content.ReadAsStringAsync());
-    }
-
-    private async Task<string[]> ActionsAsync(Guid tree) =>
-        (string[])(await _host.SqlAsync($"select coalesce(array_agg(action order by id), array[]::text[]) from ledger_entries where tree = '{tree}' and action like 'keys.%'"))!;
 }

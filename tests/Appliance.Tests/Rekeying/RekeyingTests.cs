@@ -1,17 +1,10 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Appliance.Data;
 using Appliance.Files;
-using Appliance.Rekeying;
-using Appliance.SignIn;
-using Appliance.Tests.Admin;
-using Appliance.Tests.Files;
 using Appliance.Tests.Teams;
-using Appliance.Tests.TestServers;
 using Appliance.Vault;
 using Appliance.Web;
 using Microsoft.Extensions.DependencyInjection;
@@ -37,7 +30,7 @@ public sealed class RekeyingTests : IAsyncLifetime
     public async Task A_teams_key_is_rotated_and_the_old_one_destroyed_while_files_come_and_go()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
+        var (reference, files) = await RekeyHost.TeamAsync(person);
         var team = await _host.TeamIdAsync(reference);
         var contents = new Dictionary<string, byte[]>(StringComparer.Ordinal);
         foreach (var length in new[] { 0, 1, 70_000, 3_000_000 })
@@ -71,7 +64,7 @@ public sealed class RekeyingTests : IAsyncLifetime
             }
         }));
 
-        await AskAsync($"teams/{reference}");
+        await _host.AskAsync($"teams/{reference}");
         for (var turns = 0; turns < 3; turns++)
         {
             // Asked, starting, a look at everything.
@@ -107,7 +100,7 @@ public sealed class RekeyingTests : IAsyncLifetime
         (await ObjectsCheck.RunAsync(_host.Services, TextWriter.Null, default)).ShouldBe(0);
         foreach (var tree in new[] { Guid.Empty, team.Value })
         {
-            (await ActionsAsync(tree)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
+            (await _host.ActionsAsync(tree)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
         }
         // Destroying the team's key destroys it all, as before.
         _host.Keys.Destroy(team);
@@ -118,7 +111,7 @@ public sealed class RekeyingTests : IAsyncLifetime
     public async Task The_appliance_key_is_rotated_and_everything_it_sealed_is_sealed_anew()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
+        var (reference, files) = await RekeyHost.TeamAsync(person);
         var (team, entry) = (await _host.TeamIdAsync(reference), await files.FileAsync("a.txt", [1, 2, 3]));
         var codes = RecoveryCodes.Make();
         await using (var session = await _host.Database.ForApplianceAsync(default))
@@ -132,7 +125,7 @@ public sealed class RekeyingTests : IAsyncLifetime
         using var thief = FileKeyProvider.Open(Path.Combine(copy, "appliance.key"));
         (await _sealed.ReadableAsync(columns, thief)).ShouldBe(columns.Count, "or the test shows nothing");
 
-        await AskAsync("appliance");
+        await _host.AskAsync("appliance");
         await _host.RunAsync();
 
         (await _host.StageAsync()).ShouldBe("finished");
@@ -146,7 +139,7 @@ public sealed class RekeyingTests : IAsyncLifetime
         // The old file is gone, and what is kept of it opens with the new one alone.
         Directory.GetFiles(_host.Settings.KeyFolder).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal)
             .ShouldBe(["appliance.key", $"appliance.key.{first}.{second}.kept", "ledger.key"]);
-        (await ActionsAsync(Guid.Empty)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
+        (await _host.ActionsAsync(Guid.Empty)).ShouldBe(["keys.rotation-started", "keys.rewrapped", "keys.rotation-finished"]);
 
         // People notice nothing: not now, and not after a restart.
         for (var i = 0; i < 2; i++)
@@ -163,7 +156,7 @@ public sealed class RekeyingTests : IAsyncLifetime
             await _host.StartServiceAsync();
         }
         // And once more.
-        await AskAsync("appliance");
+        await _host.AskAsync("appliance");
         await _host.RunAsync();
         _host.Provider.Generations.Count.ShouldBe(3);
         (await files.BytesAsync(entry)).ShouldBe([1, 2, 3]);
@@ -202,7 +195,7 @@ public sealed class RekeyingTests : IAsyncLifetime
         await _sealed.FillAsync(person.Id, team);
         var (columns, first) = (await _sealed.ColumnsAsync(), _host.Provider.KeyId);
         var before = await _sealed.RowsAsync(columns);
-        await AskAsync("appliance");
+        await _host.AskAsync("appliance");
         await _host.RunAsync();
         await _host.StopServiceAsync();
         // What a restored backup holds: the rows as they were, the old key's id, and no word of a rotation.
@@ -225,15 +218,15 @@ public sealed class RekeyingTests : IAsyncLifetime
     public async Task A_rotation_that_was_cut_off_goes_on_wherever_it_was()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
+        var (reference, files) = await RekeyHost.TeamAsync(person);
         var team = await _host.TeamIdAsync(reference);
         var entries = new List<string>();
         for (var i = 0; i < 5; i++)
         {
             entries.Add(await files.FileAsync($"{i}", [(byte)i]));
         }
-        await AskAsync($"teams/{reference}");
-        await AskAsync("appliance");
+        await _host.AskAsync($"teams/{reference}");
+        await _host.AskAsync("appliance");
         _host.Limits = _host.Limits with { Turn = TimeSpan.Zero }; // an object for each turn
         var turns = 0;
         for (var more = true; more;)
@@ -276,10 +269,10 @@ public sealed class RekeyingTests : IAsyncLifetime
     public async Task A_store_or_a_database_that_fails_in_the_middle_delays_a_rotation_and_spoils_nothing()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
+        var (reference, files) = await RekeyHost.TeamAsync(person);
         var (team, entry) = (await _host.TeamIdAsync(reference), await files.FileAsync("a", RandomNumberGenerator.GetBytes(200_000)));
         var content = await files.BytesAsync(entry);
-        await AskAsync($"teams/{reference}");
+        await _host.AskAsync($"teams/{reference}");
         foreach (var (fail, mend) in new[]
         {
             ("revoke update on key_rotations from appliance_app; revoke insert on ledger_entries from appliance_app", "grant insert on ledger_entries to appliance_app"),
@@ -308,7 +301,7 @@ public sealed class RekeyingTests : IAsyncLifetime
     public async Task What_is_damaged_keeps_its_old_key_and_is_told_to_the_operator()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, files) = await TeamAsync(person);
+        var (reference, files) = await RekeyHost.TeamAsync(person);
         var team = await _host.TeamIdAsync(reference);
         await files.FileAsync("a", RandomNumberGenerator.GetBytes(200_000));
         var stored = Directory.GetFiles(Path.Combine(_host.Settings.ObjectFolder, team.Value.ToString("N")), "*", SearchOption.AllDirectories).Single();
@@ -317,7 +310,7 @@ public sealed class RekeyingTests : IAsyncLifetime
             file.Position = 150_000;
             await file.WriteAsync(new byte[4]);
         }
-        await AskAsync($"teams/{reference}");
+        await _host.AskAsync($"teams/{reference}");
         for (var i = 0; i < 8; i++)
         {
             await _host.Rotations.TurnAsync(default);
@@ -335,11 +328,11 @@ public sealed class RekeyingTests : IAsyncLifetime
     public async Task A_team_key_that_was_put_back_from_before_is_refused()
     {
         using var person = await Person.NewAsync(_host);
-        var (reference, _) = await TeamAsync(person);
+        var (reference, _) = await RekeyHost.TeamAsync(person);
         var team = await _host.TeamIdAsync(reference);
         var path = Path.Combine(_host.Settings.TeamKeyFolder, team + ".key");
         var old = await File.ReadAllBytesAsync(path);
-        await AskAsync($"teams/{reference}");
+        await _host.AskAsync($"teams/{reference}");
         await _host.RunAsync();
         var young = await File.ReadAllBytesAsync(path);
         // While it runs: the job does not touch it, and says so.
@@ -363,20 +356,4 @@ public sealed class RekeyingTests : IAsyncLifetime
             File.SetUnixFileMode(path, UnixFileMode.UserRead);
         }
     }
-
-    private static async Task<(string Reference, FilesClient Files)> TeamAsync(Person person)
-    {
-        var reference = await person.TeamAsync();
-        return (reference, new FilesClient(person, reference));
-    }
-
-    private async Task AskAsync(string what)
-    {
-        using var client = _host.Operator(_host.Ada);
-        using var answer = await client.PostAsync($"/admin/v1/keys/{what}/rotate", null);
-        answer.StatusCode.ShouldBe(HttpStatusCode.Accepted, await answer.Content.ReadAsStringAsync());
-    }
-
-    private async Task<string[]> ActionsAsync(Guid tree) =>
-        (string[])(await _host.SqlAsync($"select coalesce(array_agg(action order by id), array[]::text[]) from ledger_entries where tree = '{tree}' and action like 'keys.%'"))!;
 }
