@@ -21,7 +21,7 @@ internal sealed partial class Composed : IAsyncDisposable
     });
 
     private readonly string[] _files;
-    private readonly int _port = FreePort();
+    private readonly int _port = Ports.Free();
 
     private string _image = ApplianceImage.Name;
 
@@ -144,13 +144,6 @@ internal sealed partial class Composed : IAsyncDisposable
         ]);
 
     public async ValueTask DisposeAsync() => await TryComposeAsync("down", "--volumes", "--timeout", "5");
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     [GeneratedRegex(@"https://\S+/set-up/\S+", RegexOptions.None, 5000)]
     private static partial Regex Link();

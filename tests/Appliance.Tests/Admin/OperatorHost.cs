@@ -63,7 +63,7 @@ public class OperatorHost : ApplianceHost
 
     protected override Settings Change(Settings settings) => settings with
     {
-        Admin = new AdminSettings { Listen = new IPEndPoint(IPAddress.Loopback, FreePort()), KeysFile = KeysFile, CheckInterval = TimeSpan.FromMilliseconds(100) },
+        Admin = new AdminSettings { Listen = new IPEndPoint(IPAddress.Loopback, Ports.Free()), KeysFile = KeysFile, CheckInterval = TimeSpan.FromMilliseconds(100) },
     };
 }
 

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Appliance.Data;
 using Appliance.Files;
+using Appliance.SignIn;
 using Appliance.Tests.Teams;
 using Appliance.Vault;
 using Appliance.Web;

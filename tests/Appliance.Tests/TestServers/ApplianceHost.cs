@@ -67,7 +67,7 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
     public async Task InitializeAsync()
     {
         Cluster = _cluster ?? await PostgresCluster.SharedAsync();
-        var port = FreePort();
+        var port = Ports.Free();
         Settings = Change(new Settings
         {
             DataFolder = Path.Combine(_folder, "data"),
@@ -75,7 +75,7 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
             DatabaseName = await Cluster.CreateDatabaseAsync(),
             Origin = new Uri($"https://localhost:{port}"),
             Listen = new IPEndPoint(IPAddress.Loopback, port),
-            MetricsListen = new IPEndPoint(IPAddress.Loopback, FreePort()),
+            MetricsListen = new IPEndPoint(IPAddress.Loopback, Ports.Free()),
         });
         await StartServiceAsync();
     }
@@ -147,12 +147,4 @@ public class ApplianceHost : IAsyncLifetime, IAsyncDisposable
 
     /// <summary>Endpoints of the test's own.</summary>
     protected virtual void Map(IEndpointRouteBuilder endpoints) => _map(endpoints);
-
-    /// <summary>Free a moment ago. The system hands out such ports in turn, so another test does not get it at once.</summary>
-    protected static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 }

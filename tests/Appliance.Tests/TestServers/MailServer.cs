@@ -69,11 +69,7 @@ public sealed class MailServer : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(server._folder, "server.pem"), pem);
         await File.WriteAllTextAsync(Path.Combine(server._folder, "server.key"), key);
         await File.WriteAllTextAsync(Path.Combine(server._folder, "password"), Password + "\n");
-        using (var listener = new TcpListener(IPAddress.Loopback, 0))
-        {
-            listener.Start();
-            server.Port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        }
+        server.Port = Ports.Free();
         await server.StartAgainAsync();
         return server;
     }

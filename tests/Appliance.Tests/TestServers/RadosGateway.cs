@@ -64,7 +64,7 @@ public sealed class RadosGateway : IAsyncLifetime
 
     private async Task StartAsync()
     {
-        var ports = FreePorts(3);
+        var ports = new[] { Ports.Free(), Ports.Free(), Ports.Free() };
         Folder = Path.Combine(Path.GetTempPath(), "radosgw-" + Guid.NewGuid().ToString("N")[..12]);
         _process = Process.Start(new ProcessStartInfo("bash")
         {
@@ -114,15 +114,6 @@ public sealed class RadosGateway : IAsyncLifetime
         File.WriteAllText(CertificateAuthorityFile, root.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_keys, "server.pem"), leaf.ExportCertificatePem());
         File.WriteAllText(Path.Combine(_keys, "server.key"), serverKey.ExportPkcs8PrivateKeyPem());
-    }
-
-    private static int[] FreePorts(int count)
-    {
-        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToList();
-        listeners.ForEach(listener => listener.Start());
-        var ports = listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port).ToArray();
-        listeners.ForEach(listener => listener.Dispose());
-        return ports;
     }
 
     private static string Script()

@@ -62,7 +62,7 @@ public sealed class BreakGlassHost : MailHost
 
     protected override Settings Change(Settings settings) => base.Change(settings) with
     {
-        Admin = new AdminSettings { Listen = new IPEndPoint(IPAddress.Loopback, FreePort()), KeysFile = Path.Combine(_folder, "operators"), CheckInterval = TimeSpan.FromMilliseconds(100), PerKey = Plenty },
+        Admin = new AdminSettings { Listen = new IPEndPoint(IPAddress.Loopback, Ports.Free()), KeysFile = Path.Combine(_folder, "operators"), CheckInterval = TimeSpan.FromMilliseconds(100), PerKey = Plenty },
     };
 
     private void WriteKeys(string[] lines)
